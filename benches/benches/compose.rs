@@ -1,0 +1,3 @@
+//! Benchmarks of kraud-compose.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Benchmarks of kraud-ipam.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Benchmarks of kraud-tunnel.
+
+fn main() {}

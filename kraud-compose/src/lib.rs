@@ -1,0 +1,2 @@
+//! kraud-compose
+#![forbid(unsafe_code)]

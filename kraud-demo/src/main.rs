@@ -1,0 +1,4 @@
+//! kraud-demo
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! kraud-ipam
+#![no_std]
+#![forbid(unsafe_code)]

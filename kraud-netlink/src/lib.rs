@@ -1,0 +1,1 @@
+//! kraud-netlink

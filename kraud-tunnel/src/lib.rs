@@ -1,0 +1,3 @@
+//! kraud-tunnel
+#![no_std]
+#![forbid(unsafe_code)]
