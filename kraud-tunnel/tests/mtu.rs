@@ -61,10 +61,12 @@ fn a11_each_layer_is_explained_in_parts() {
         let sum: u32 = step.layer.parts().iter().map(|part| part.bytes).sum();
         assert_eq!(sum, step.layer.overhead());
     }
-    assert_eq!(
-        Layer::WireGuardOverIpv4.parts().map(|p| p.bytes),
-        [20, 8, 16, 16]
-    );
+    let parts: Vec<u32> = Layer::WireGuardOverIpv4
+        .parts()
+        .iter()
+        .map(|part| part.bytes)
+        .collect();
+    assert_eq!(parts, [20, 8, 16, 16]);
     assert_eq!(
         (Layer::Vlan.overhead(), Layer::VlanInsideMtu.overhead()),
         (0, 4)
