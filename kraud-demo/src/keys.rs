@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use base64ct::{Base64, Encoding};
 use boringtun::x25519;
 use kraud_netlink::{PrivateKey, PublicKey};
 use rustix::rand::{GetRandomFlags, getrandom};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::model::Host;
@@ -61,8 +63,13 @@ fn load_or_make(folder: &Path, host: &str) -> Result<PrivateKey, Error> {
 fn store(folder: &Path, path: &Path, key: &PrivateKey) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", *key.to_base64())?;
+    writeln!(file, "{}", *base64(key))?;
     file.sync_all()
+}
+
+/// The form that `wg` reads, wiped from memory after use.
+fn base64(key: &PrivateKey) -> Zeroizing<String> {
+    Zeroizing::new(Base64::encode_string(key.expose()))
 }
 
 /// 32 random bytes, clamped as `wg genkey` does (RFC 7748 section 5).
@@ -99,6 +106,6 @@ mod tests {
         let key = generate().unwrap();
         assert_eq!(key.expose()[0] & 7, 0);
         assert_eq!(key.expose()[31] >> 6, 1);
-        assert!(!format!("{key:?}").contains(&*key.to_base64()));
+        assert!(!format!("{key:?}").contains(&*base64(&key)));
     }
 }

@@ -3,11 +3,11 @@
 //! The namespaces have no name: they live as long as a file descriptor of this process, so that nothing is left
 //! behind however the process ends.
 
-mod checks;
-mod ping;
-mod report;
-mod signals;
-mod sniffer;
+pub mod checks;
+pub mod ping;
+pub mod report;
+pub mod signals;
+pub mod sniffer;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -101,7 +101,7 @@ fn examine(
         underlay: host.underlay.clone(),
         public_key: keys.get(&host.name).map(|pair| pair.public.to_string()).unwrap_or_default(),
     });
-    let namespaces = if args.keep { machine.paths() } else { Vec::new() };
+    let namespaces = if args.keep { machine.paths(plan)? } else { Vec::new() };
     let mut report = Report {
         schema: crate::SCHEMA,
         plane: plane.name(),

@@ -17,8 +17,6 @@ const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 const ICMP_HEADER: usize = 8;
 
-/// The smallest packet that [`Pinger::ping`] sends: an IPv6 header and an empty echo request.
-pub const SMALLEST: usize = IPV6_HEADER + ICMP_HEADER;
 
 /// What became of an echo request.
 #[derive(Clone, Debug, PartialEq, Eq)]

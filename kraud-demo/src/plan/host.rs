@@ -36,10 +36,10 @@ pub(super) fn plan(deployment: &Deployment, index: usize, mtu: Mtu, steps: &mut 
     steps.push(Step::move_link(&host.name, WIREGUARD, &vpc));
     steps.push(Step::set_link(&vpc, LinkChange::new(WIREGUARD).up()));
 
-    let port = Veth::peer(PARENT).mtu(mtu.vpc).address(MAC).noarp().up();
+    let port = Veth::peer(PARENT).mtu(mtu.vpc).address(MAC).noarp();
     let veth = Link::veth(INNER, port).mtu(mtu.vpc).address(MAC).noarp().up().addr_gen_mode(AddrGenMode::None);
     steps.push(Step::add_link(&vpc, veth));
-    steps.push(Step::set_link(&vpc, LinkChange::new(PARENT).addr_gen_mode(AddrGenMode::None)));
+    steps.push(Step::set_link(&vpc, LinkChange::new(PARENT).addr_gen_mode(AddrGenMode::None).up()));
     steps.push(Step::write_sysctl(&vpc, Sysctl::forwarding6(true)));
 
     let route = |prefix, dev| Route::new(IpNet::V6(prefix)).dev(dev).protocol(PROTOCOL);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use kraud_netlink::{AddrGenMode, Address, Link, Route, Sysctl, Veth};
+use kraud_netlink::{AddrGenMode, Address, Link, LinkChange, Route, Sysctl, Veth};
 
 use super::step::Step;
 use super::{POD_DEVICE, PROTOCOL};
@@ -49,8 +49,15 @@ pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
     steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding4(true)));
     steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding6(true)));
     for host in hosts {
-        let peer = Veth::peer(POD_DEVICE).netns(&host.name).up();
+        let peer = Veth::peer(POD_DEVICE).netns(&host.name);
         steps.push(Step::add_link(ROUTER, Link::veth(&host.name, peer).up().addr_gen_mode(AddrGenMode::None)));
+        // The kernel refuses (ENOTCONN) to open the peer end before both ends are there.
+        let up = LinkChange::new(POD_DEVICE).addr_gen_mode(AddrGenMode::None).up();
+        steps.push(Step::set_link(&host.name, up));
+        // A router that forwards solicits neighbours from its link-local address; one that the kernel makes by itself
+        // would first be checked for a duplicate, for a second or two.
+        steps.push(Step::add_address(ROUTER, Address::new(&host.name, link_local(1)).nodad()));
+        steps.push(Step::add_address(&host.name, Address::new(POD_DEVICE, link_local(2)).nodad()));
         for address in &host.underlay {
             let (net, router, default) = subnet(*address);
             steps.push(Step::add_address(ROUTER, Address::new(&host.name, router).nodad()));
@@ -59,6 +66,10 @@ pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
             steps.push(Step::add_route(&host.name, route));
         }
     }
+}
+
+fn link_local(number: u16) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number), 64))
 }
 
 /// A host's address with its prefix length, the router's beside it, and a default route of that family.

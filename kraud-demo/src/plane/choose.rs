@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 
-use kraud_netlink::{Capabilities, Support};
+use kraud_netlink::{Capability, probe};
 
 use crate::cli::PlaneChoice;
 use crate::error::Error;
@@ -41,18 +41,13 @@ const MODULES: &str = "load the modules as root: modprobe -a wireguard ipvlan ip
 
 /// What the kernel plane needs and this kernel lacks, in the kernel's own words.
 fn missing_links() -> Result<Option<String>, Error> {
-    let found = Capabilities::probe().map_err(Error::netlink("trying out link kinds"))?;
-    let needed = [
-        ("wireguard", &found.wireguard),
-        ("ipvlan", &found.ipvlan),
-        ("external ip6tnl", &found.ip6tnl_external),
-        ("encap ip6 routes", &found.encap_ip6),
-    ];
+    let found = probe().map_err(Error::netlink("trying out link kinds"))?;
+    let needed = [Capability::Wireguard, Capability::Ipvlan, Capability::Ip6TnlExternal, Capability::EncapIp6];
     let missing: Vec<String> = needed
-        .iter()
-        .filter_map(|(what, support)| match support {
-            Support::Yes => None,
-            Support::No(why) => Some(format!("no {what} ({why})")),
+        .into_iter()
+        .filter_map(|capability| {
+            let words = found.why_not(capability)?.kernel_message().unwrap_or("not supported").to_owned();
+            Some(format!("no {capability} ({words})"))
         })
         .collect();
     Ok((!missing.is_empty()).then(|| missing.join(", ")))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 
 use ipnet::IpNet;
-use kraud_netlink::{Handle, Netns, Op, Peer, Wireguard, WireguardPeer};
+use kraud_netlink::{self as netlink, Namespaces, Op, Peer, PeerInfo, Wireguard};
 use tun_rs::SyncDevice;
 
 use super::userspace::{self, HostPorts, PeerSpec, PodPorts, PodSpec, Userspace};
@@ -20,7 +20,7 @@ use crate::plan::{Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUA
 pub struct Machine {
     // The plane's threads stop before the namespaces below them go.
     _userspace: Option<Userspace>,
-    namespaces: BTreeMap<String, Netns>,
+    namespaces: Namespaces,
 }
 
 impl Machine {
@@ -36,16 +36,19 @@ impl Machine {
         plane: Plane,
         interrupt: &Interrupt,
     ) -> Result<Self, Error> {
-        let mut building = Building { namespaces: BTreeMap::new(), handles: BTreeMap::new(), devices: BTreeMap::new() };
+        let namespaces = Namespaces::anonymous().map_err(Error::netlink("this namespace"))?;
+        let mut building = Building { namespaces, devices: BTreeMap::new() };
         for name in &plan.namespaces {
-            let namespace = Netns::new().map_err(Error::netlink(format!("namespace {name}")))?;
-            building.namespaces.insert(name.clone(), namespace);
+            building.apply(name, &netlink::Step::here(Op::AddNetns(name.clone())))?;
         }
         for step in &plan.steps {
             interrupt.check()?;
+            let inside = |op: Op| netlink::Step::in_netns(&step.namespace, op);
             match &step.action {
-                Action::Netlink(op) => building.apply(&step.namespace, op)?,
-                Action::Mesh(mesh) => building.apply(&step.namespace, &Op::SetWireguard(wireguard(mesh, keys)?))?,
+                Action::Netlink(op) => building.apply(&step.namespace, &inside(op.clone()))?,
+                Action::Mesh(mesh) => {
+                    building.apply(&step.namespace, &inside(Op::SetWireguard(wireguard(mesh, keys)?)))?;
+                }
                 Action::Tun { device } => building.open_tun(&step.namespace, device)?,
             }
         }
@@ -62,14 +65,20 @@ impl Machine {
     ///
     /// [`Error::Netlink`] if it cannot be entered.
     pub fn run_in<R: Send>(&self, namespace: &str, inside: impl FnOnce() -> R + Send) -> Result<R, Error> {
-        find(&self.namespaces, namespace)?.run(inside).map_err(Error::netlink(format!("namespace {namespace}")))
+        run_in(&self.namespaces, namespace, inside)
     }
 
-    /// For each namespace a path that `nsenter --net=` takes while this process runs.
-    #[must_use]
-    pub fn paths(&self) -> Vec<(String, String)> {
-        let path = |namespace: &Netns| format!("/proc/{}/fd/{}", std::process::id(), namespace.as_fd().as_raw_fd());
-        self.namespaces.iter().map(|(name, namespace)| (name.clone(), path(namespace))).collect()
+    /// For each namespace of the plan a path that `nsenter --net=` takes while this process runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Netlink`] for a namespace that is not there.
+    pub fn paths(&self, plan: &Plan) -> Result<Vec<(String, String)>, Error> {
+        let path = |name: &String| {
+            let namespace = self.namespaces.netns(name).map_err(Error::netlink(name))?;
+            Ok((name.clone(), format!("/proc/{}/fd/{}", std::process::id(), namespace.as_fd().as_raw_fd())))
+        };
+        plan.namespaces.iter().map(path).collect()
     }
 
     /// What the kernel knows of a host's peers.
@@ -77,42 +86,28 @@ impl Machine {
     /// # Errors
     ///
     /// [`Error::Netlink`].
-    pub fn wireguard_peers(&self, host: &Host) -> Result<Vec<WireguardPeer>, Error> {
-        let name = vpc_namespace(host);
-        let context = || format!("wireguard of {}", host.name);
-        let mut handle = find(&self.namespaces, &name)?.handle().map_err(Error::netlink(context()))?;
-        Ok(handle.wireguard(WIREGUARD).map_err(Error::netlink(context()))?.peers)
+    pub fn wireguard_peers(&self, host: &Host) -> Result<Vec<PeerInfo>, Error> {
+        let context = || Error::netlink(format!("wireguard of {}", host.name));
+        let namespace = self.namespaces.netns(&vpc_namespace(host)).map_err(context())?;
+        let mut handle = namespace.handle().map_err(context())?;
+        Ok(handle.wireguard(WIREGUARD).map_err(context())?.peers)
     }
 }
 
 /// A machine that is being made.
 struct Building {
-    namespaces: BTreeMap<String, Netns>,
-    handles: BTreeMap<String, Handle>,
+    namespaces: Namespaces,
     devices: BTreeMap<(String, String), SyncDevice>,
 }
 
 impl Building {
-    fn apply(&mut self, namespace: &str, op: &Op) -> Result<(), Error> {
-        if !self.handles.contains_key(namespace) {
-            let handle = find(&self.namespaces, namespace)?.handle();
-            let mut handle = handle.map_err(Error::netlink(format!("namespace {namespace}")))?;
-            for (name, other) in &self.namespaces {
-                handle.know_netns(name.clone(), other.clone());
-            }
-            self.handles.insert(namespace.to_owned(), handle);
-        }
-        match self.handles.get_mut(namespace) {
-            Some(handle) => handle.apply(op).map_err(Error::netlink(namespace)),
-            None => Err(unknown(namespace)),
-        }
+    fn apply(&mut self, context: &str, step: &netlink::Step) -> Result<(), Error> {
+        self.namespaces.apply(step).map_err(Error::netlink(context))
     }
 
     fn open_tun(&mut self, namespace: &str, device: &str) -> Result<(), Error> {
-        let context = format!("{namespace}: TUN device {device}");
-        let inside = find(&self.namespaces, namespace)?;
-        let opened = inside.run(|| userspace::open_tun(device)).map_err(Error::netlink(context.clone()))?;
-        let opened = opened.map_err(Error::io(context))?;
+        let opened = run_in(&self.namespaces, namespace, || userspace::open_tun(device))?;
+        let opened = opened.map_err(Error::io(format!("{namespace}: TUN device {device}")))?;
         self.devices.insert((namespace.to_owned(), device.to_owned()), opened);
         Ok(())
     }
@@ -120,9 +115,8 @@ impl Building {
     fn start_userspace(&mut self, deployment: &Deployment, keys: &Keys) -> Result<Userspace, Error> {
         let mut hosts = Vec::with_capacity(deployment.hosts.len());
         for (index, host) in deployment.hosts.iter().enumerate() {
-            let context = format!("{}: UDP port {}", host.name, host.port);
-            let socket = find(&self.namespaces, &host.name)?.run(|| userspace::open_socket(host.port));
-            let socket = socket.map_err(Error::netlink(context.clone()))?.map_err(Error::io(context))?;
+            let socket = run_in(&self.namespaces, &host.name, || userspace::open_socket(host.port))?;
+            let socket = socket.map_err(Error::io(format!("{}: UDP port {}", host.name, host.port)))?;
             let peers = mesh(deployment, host)?.peers.into_iter().map(|peer| {
                 let public_key = pair(keys, &peer.host)?.public.0;
                 Ok(PeerSpec { public_key, endpoint: peer.endpoint, allowed: peer.allowed })
@@ -148,24 +142,21 @@ impl Building {
     }
 }
 
+fn run_in<R: Send>(namespaces: &Namespaces, name: &str, inside: impl FnOnce() -> R + Send) -> Result<R, Error> {
+    let namespace = namespaces.netns(name).map_err(Error::netlink(name))?;
+    namespace.run(inside).map_err(Error::netlink(name))
+}
+
 /// A device's configuration with the keys that the plan only names.
 fn wireguard(mesh: &Mesh, keys: &Keys) -> Result<Wireguard, Error> {
     let own = pair(keys, &mesh.host)?.private.clone();
     let device = Wireguard::new(&mesh.device).private_key(own).listen_port(mesh.port);
     mesh.peers.iter().try_fold(device, |device, peer| {
         let public = pair(keys, &peer.host)?.public;
-        Ok(device.peer(Peer::new(public).endpoint(peer.endpoint).allowed_ip(IpNet::V6(peer.allowed))))
+        Ok(device.peer(Peer::new(public).endpoint(peer.endpoint).allow(IpNet::V6(peer.allowed))))
     })
 }
 
 fn pair<'a>(keys: &'a Keys, host: &str) -> Result<&'a KeyPair, Error> {
     keys.get(host).ok_or_else(|| Error::Unplannable(format!("host `{host}` has no key")))
-}
-
-fn find<'a>(namespaces: &'a BTreeMap<String, Netns>, name: &str) -> Result<&'a Netns, Error> {
-    namespaces.get(name).ok_or_else(|| unknown(name))
-}
-
-fn unknown(namespace: &str) -> Error {
-    Error::Unplannable(format!("the plan has no namespace `{namespace}`"))
 }

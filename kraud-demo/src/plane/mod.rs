@@ -2,7 +2,7 @@
 
 mod choose;
 mod machine;
-mod userspace;
+pub mod userspace;
 
 pub use choose::choose;
 pub use machine::Machine;

@@ -8,26 +8,26 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// The binary under test; the real-kernel lane names the one that it carries along.
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os("KRAUD_DEMO").map_or_else(|| env!("CARGO_BIN_EXE_kraud-demo").into(), PathBuf::from)
 }
 
 /// A finished run.
-pub struct Run {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs the binary in an empty folder, so that no compose file is found by chance.
-pub fn kraud<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Run {
+pub(crate) fn kraud<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Run {
     let here = EmptyFolder::new();
     let mut command = Command::new(binary());
     command.args(arguments).current_dir(here.path()).env_remove("COMPOSE_PROJECT_NAME");
     finished(command.output().expect("the binary runs"))
 }
 
-pub fn finished(output: Output) -> Run {
+pub(crate) fn finished(output: Output) -> Run {
     Run {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
@@ -37,7 +37,7 @@ pub fn finished(output: Output) -> Run {
 
 impl Run {
     /// The run's data, after it ended well.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.code, 0, "{}", self.stderr);
         serde_json::from_str(&self.stdout).expect("stdout is JSON")
     }
@@ -52,28 +52,28 @@ macro_rules! file {
 pub(crate) use file;
 
 /// A file that exists as long as the test.
-pub struct TextFile {
+pub(crate) struct TextFile {
     folder: EmptyFolder,
     name: &'static str,
 }
 
 impl TextFile {
-    pub fn new(name: &'static str, text: &str) -> Self {
+    pub(crate) fn new(name: &'static str, text: &str) -> Self {
         let folder = EmptyFolder::new();
         std::fs::write(folder.path().join(name), text).expect("the temporary folder is writable");
         Self { folder, name }
     }
 
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.folder.path().join(self.name).display().to_string()
     }
 }
 
 /// A folder that exists as long as the test.
-pub struct EmptyFolder(PathBuf);
+pub(crate) struct EmptyFolder(PathBuf);
 
 impl EmptyFolder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("kraud-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -82,7 +82,7 @@ impl EmptyFolder {
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

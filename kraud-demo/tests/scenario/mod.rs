@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub fn pings(report: &Value) -> Vec<&Value> {
+pub(crate) fn pings(report: &Value) -> Vec<&Value> {
     report["pings"].as_array().expect("pings").iter().collect()
 }
 
 /// Every ping as expected; and that the matrix has no hole: both directions of every pair, three sizes each.
-pub fn all_as_expected(report: &Value) {
+pub(crate) fn all_as_expected(report: &Value) {
     assert_eq!(report["schema"], "kraud/v1");
     assert_eq!(report["ok"], true, "{report:#}");
     let pings = pings(report);
@@ -45,7 +45,7 @@ fn overlays(pod: &Value) -> BTreeSet<String> {
 }
 
 /// The links of this network namespace and the named network namespaces, to be the same before and after.
-pub fn network_state() -> (BTreeSet<String>, BTreeSet<String>) {
+pub(crate) fn network_state() -> (BTreeSet<String>, BTreeSet<String>) {
     let names = |folder: &str| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
@@ -54,7 +54,7 @@ pub fn network_state() -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 /// Processes of that name, once those that are about to end have ended.
-pub fn settled_processes(name: &str) -> Vec<String> {
+pub(crate) fn settled_processes(name: &str) -> Vec<String> {
     let started = Instant::now();
     loop {
         let found = processes(name);

@@ -151,3 +151,92 @@ pub(in crate::plane) fn open_socket(port: u16) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    /// A host with one peer, on loopback.
+    struct End {
+        socket: UdpSocket,
+        peers: Peers,
+    }
+
+    fn pair() -> (End, End) {
+        let socket = || UdpSocket::bind("[::1]:0").unwrap();
+        let sockets = [socket(), socket()];
+        let keys = [[1; 32], [2; 32]];
+        let spec = |other: usize, allowed: &str| PeerSpec {
+            public_key: PublicKey::from(&StaticSecret::from(keys[other])).to_bytes(),
+            endpoint: sockets[other].local_addr().unwrap(),
+            allowed: allowed.parse().unwrap(),
+        };
+        let one = Peers::new(keys[0], vec![spec(1, "fd00:0:0:2::/64")]);
+        let other = Peers::new(keys[1], vec![spec(0, "fd00:0:0:1::/64")]);
+        let [first, second] = sockets;
+        for socket in [&first, &second] {
+            socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        }
+        (End { socket: first, peers: one }, End { socket: second, peers: other })
+    }
+
+    fn packet(source: &str, destination: &str) -> Vec<u8> {
+        let mut packet = vec![0x60, 0, 0, 0, 0, 8, 17, 64];
+        for address in [source, destination] {
+            packet.extend(address.parse::<Ipv6Addr>().unwrap().octets());
+        }
+        packet.extend([0; 8]);
+        packet
+    }
+
+    /// Lets both ends talk until one of them has received a packet.
+    fn exchange(ends: &mut (End, End), patience: Duration) -> Option<Vec<u8>> {
+        let (mut datagram, mut plain) = (vec![0; 2000], vec![0; 2000]);
+        let started = Instant::now();
+        while started.elapsed() < patience {
+            for end in [&mut ends.0, &mut ends.1] {
+                while let Ok((length, from)) = end.socket.recv_from(&mut datagram) {
+                    let received = end.peers.receive(&end.socket, &datagram[..length], from, &mut plain);
+                    if let Some(length) = received {
+                        return Some(plain[..length].to_vec());
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a03_the_first_packet_waits_for_the_handshake_and_arrives() {
+        let mut ends = pair();
+        let sent = packet("fd00:0:0:1::1", "fd00:0:0:2::1");
+        let peer = ends.0.peers.route("fd00:0:0:2::1".parse().unwrap()).unwrap();
+        ends.0.peers.send(&ends.0.socket, peer, &sent);
+        let received = exchange(&mut ends, Duration::from_secs(5));
+        assert_eq!(received.as_deref(), Some(&sent[..]));
+    }
+
+    #[test]
+    fn a_peer_speaks_only_for_its_own_prefix() {
+        let mut ends = pair();
+        ends.0.peers.send(&ends.0.socket, 0, &packet("fd00:0:0:9::1", "fd00:0:0:2::1"));
+        assert_eq!(exchange(&mut ends, Duration::from_millis(500)), None);
+    }
+
+    #[test]
+    fn hostile_datagrams_are_nobodys() {
+        let (_, mut end) = pair();
+        let from = end.socket.local_addr().unwrap();
+        let mut plain = vec![0; 2000];
+        for length in [0, 1, 3, 4, 31, 32, 64, 92, 148, 1500] {
+            for kind in 0..6 {
+                let mut datagram = vec![0xff; length];
+                if let Some(first) = datagram.get_mut(..4) {
+                    first.copy_from_slice(&[kind, 0, 0, 0]);
+                }
+                assert_eq!(end.peers.receive(&end.socket, &datagram, from, &mut plain), None);
+            }
+        }
+    }
+}
