@@ -92,16 +92,22 @@ fn only_entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
 
 /// Downloads the package with the kernel that [`META_PACKAGE`] depends on.
 fn download(kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
-    let apt = Apt::new(folder, &[source_line(&mirror(folder)?, kernel.release)])?;
-    shell::run(apt.get("update").arg("-qq"))?;
-    let record = shell::read(apt.cache("show").args(["--no-all-versions", META_PACKAGE]))?;
+    let sources = source_line(&mirror(folder)?, kernel.release);
+    let apt = Apt::new(&folder.join("apt"), Some(&sources))?;
+    shell::run(apt.command("apt-get", "update").arg("-qq"))?;
+    let mut show = apt.command("apt-cache", "show");
+    let record = shell::read(show.args(["--no-all-versions", META_PACKAGE]))?;
     let name = dependency(&record)
         .ok_or_else(|| format!("{META_PACKAGE} of {} names no kernel", kernel.release))?;
 
     let packages = folder.join("packages");
     remove(&packages)?;
     fs::create_dir_all(&packages)?;
-    shell::run(apt.get("download").arg(&name).current_dir(&packages))?;
+    shell::run(
+        apt.command("apt-get", "download")
+            .arg(&name)
+            .current_dir(&packages),
+    )?;
     only_entry(&packages, &name)
 }
 
@@ -126,27 +132,19 @@ fn source_line(mirror: &str, release: &str) -> String {
 
 /// The Debian archive that this system is set up to use.
 fn mirror(folder: &Path) -> Result<String> {
-    const NONE: &str = "apt is not set up for a Debian archive on this machine";
-    let mut targets = shell::read(&mut targets(Command::new("apt-get")))?;
-    if targets.is_empty() {
-        // The system's own lists were never fetched (or were cleaned away): fetch some of ours.
-        let system = Apt::with_system_sources(&folder.join("system"))?;
-        shell::run(system.get("update").arg("-qq"))?;
-        targets = shell::read(&mut self::targets(system.get("indextargets")))?;
-    }
-    archive(&targets).ok_or_else(|| NONE.into())
-}
-
-fn targets(mut apt_get: Command) -> Command {
-    if apt_get.get_args().len() == 0 {
-        apt_get.arg("indextargets");
-    }
-    apt_get.args([
+    const TARGETS: &[&str] = &[
         "--format",
         "$(LABEL) $(COMPONENT) $(REPO_URI)",
         "Created-By: Packages",
-    ]);
-    apt_get
+    ];
+    let mut targets = shell::read(Command::new("apt-get").arg("indextargets").args(TARGETS))?;
+    if targets.is_empty() {
+        // The system's own lists were never fetched, or were cleaned away: fetch some for us.
+        let system = Apt::new(&folder.join("system"), None)?;
+        shell::run(system.command("apt-get", "update").arg("-qq"))?;
+        targets = shell::read(system.command("apt-get", "indextargets").args(TARGETS))?;
+    }
+    archive(&targets).ok_or_else(|| "apt is not set up for a Debian archive on this machine".into())
 }
 
 fn archive(targets: &str) -> Option<String> {
@@ -164,52 +162,40 @@ fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// apt with lists and a cache of its own, so that it needs no privilege and leaves the system's alone.
+/// apt with lists and a cache of its own: it needs no privilege and leaves the system's alone.
 struct Apt {
-    options: Vec<String>,
+    configuration: PathBuf,
 }
 
 impl Apt {
-    fn new(folder: &Path, sources: &[String]) -> Result<Self> {
-        let mut apt = Self::with_system_sources(&folder.join("apt"))?;
-        let list = folder.join("apt/sources.list");
-        fs::write(&list, sources.concat())?;
-        apt.options
-            .push(format!("Dir::Etc::sourcelist={}", list.display()));
-        apt.options.push("Dir::Etc::sourceparts=-".to_owned());
-        Ok(apt)
-    }
-
-    fn with_system_sources(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder.join("lists/partial"))?;
-        fs::create_dir_all(folder.join("cache/archives/partial"))?;
+    /// Keeps everything in `folder`. Without `sources`, the system's are used.
+    fn new(folder: &Path, sources: Option<&str>) -> Result<Self> {
+        for part in ["lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(folder.join(part))?;
+        }
         let folder = folder.canonicalize()?;
-        Ok(Self {
-            options: vec![
-                format!("Dir::State::lists={}", folder.join("lists").display()),
-                format!("Dir::Cache={}", folder.join("cache").display()),
-                "Acquire::Languages=none".to_owned(),
-                "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-                // As root, apt would otherwise become a user who may not write here.
-                "APT::Sandbox::User=root".to_owned(),
-            ],
-        })
-    }
-
-    fn get(&self, verb: &str) -> Command {
-        self.command("apt-get", verb)
-    }
-
-    fn cache(&self, verb: &str) -> Command {
-        self.command("apt-cache", verb)
+        let at = folder.display();
+        let mut options = format!(
+            "Dir::State::lists \"{at}/lists\";\n\
+             Dir::Cache \"{at}/cache\";\n\
+             Acquire::Languages \"none\";\n\
+             Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
+             // As root, apt would otherwise become a user who may not write here.\n\
+             APT::Sandbox::User \"root\";\n"
+        );
+        if let Some(sources) = sources {
+            fs::write(folder.join("sources.list"), sources)?;
+            options.push_str(&format!("Dir::Etc::sourcelist \"{at}/sources.list\";\n"));
+            options.push_str("Dir::Etc::sourceparts \"-\";\n");
+        }
+        let configuration = folder.join("apt.conf");
+        fs::write(&configuration, options)?;
+        Ok(Self { configuration })
     }
 
     fn command(&self, program: &str, verb: &str) -> Command {
         let mut command = Command::new(program);
-        command.arg(verb);
-        for option in &self.options {
-            command.args(["-o", option]);
-        }
+        command.env("APT_CONFIG", &self.configuration).arg(verb);
         command
     }
 }

@@ -4,7 +4,6 @@
 
 /usr/bin/busybox mkdir -p /usr/lib/busybox
 /usr/bin/busybox --install -s /usr/lib/busybox
-# The real ip and ping come first; busybox has its own of that name.
 export PATH=/usr/sbin:/usr/bin:/usr/lib/busybox HOME=/root
 
 mount -t devtmpfs dev /dev
@@ -19,11 +18,11 @@ while read -r module; do
 done </modules/order
 # As udev would.
 chmod 0666 /dev/net/tun
-ip link set lo up
+/usr/bin/ip link set lo up
 
 if grep -qw kraud.shell /proc/cmdline; then
     echo "The judge is \`/usr/bin/xtask guest\`; \`poweroff -f\` or Ctrl-A X ends this."
-    setsid -c sh
+    setsid -c /usr/bin/sh
 else
     stty -F /dev/ttyS1 raw 115200
     /usr/bin/xtask guest >/dev/ttyS1

@@ -14,8 +14,9 @@ use super::fetch::Unpacked;
 use super::modules::{self, Index};
 use super::programs::Program;
 
-/// This machine's programs that the checks compare with.
-const TOOLS: &[&str] = &["ip", "wg", "nft", "ping"];
+/// This machine's programs that the checks use. Busybox has its own `ip` and the like, and its shell
+/// and its nsenter prefer them: so these two are here as well.
+const TOOLS: &[&str] = &["ip", "nft", "nsenter", "ping", "sh", "wg"];
 
 /// Writes to `path` a file system with the modules of `kernel` and all of `programs`.
 ///
