@@ -169,6 +169,8 @@ fn table(ends: &[End]) -> String {
 
 fn fmt() -> Result<Verdict> {
     shell::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    // A workspace of its own.
+    shell::run(&mut cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     Ok(Verdict::Passed)
 }
 

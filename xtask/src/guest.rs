@@ -1,12 +1,15 @@
 //! The judge: runs the checks one by one inside the virtual machine and reports on each.
 //!
-//! Checks are the `tests/kernel_*.rs` of all crates, test by test, and the scenarios of [`labs`].
+//! Checks are the `tests/kernel_*.rs` of all crates, test by test, the scenarios of [`labs`], and
+//! the [`comparison`] with iproute2.
 //! After each, nothing may be left: no namespace, link, route, rule or process.
 
+mod comparison;
 mod labs;
 mod leftovers;
 mod libtests;
 mod process;
+mod readback;
 
 use std::fs;
 use std::io::{self, Write};
@@ -56,6 +59,7 @@ pub(crate) fn main(_: Vec<String>) -> Result<ExitCode> {
         |check: &Check| only.is_empty() || only.lines().any(|part| check.name.contains(part));
     let mut checks = libtests::checks()?;
     checks.extend(labs::checks());
+    checks.extend(comparison::checks());
     for check in checks.into_iter().filter(asked) {
         judge(check);
     }

@@ -38,11 +38,6 @@ impl Snapshot {
         Self(lines)
     }
 
-    /// Whether anything is there now that was not in `earlier`.
-    pub(super) fn differs_from(&self, earlier: &Self) -> bool {
-        !self.0.is_subset(&earlier.0)
-    }
-
     /// What is there now and was not then; waits for it to go away.
     pub(super) fn left_behind(&self) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;

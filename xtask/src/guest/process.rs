@@ -1,7 +1,9 @@
 //! Running programs that may hang, or leave children that hold their output open.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -85,6 +87,26 @@ impl Running {
             }
             thread::sleep(PAUSE);
         }
+    }
+
+    /// How many network namespaces its threads are in, or hold by a file descriptor.
+    pub(super) fn network_namespaces(&self) -> usize {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let entries = |folder: &str| {
+            fs::read_dir(process.join(folder))
+                .into_iter()
+                .flatten()
+                .flatten()
+        };
+        let held = entries("fd").map(|entry| entry.path());
+        let entered = entries("task").map(|entry| entry.path().join("ns/net"));
+        let names = held
+            .chain(entered)
+            .filter_map(|path| fs::read_link(path).ok());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("net:["))
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 
     /// Sends `signal` (`INT`, `TERM`…) to the program, as a person would.
