@@ -170,7 +170,12 @@ fn table(ends: &[End]) -> String {
 fn fmt() -> Result<Verdict> {
     shell::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     // A workspace of its own.
-    shell::run(&mut cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
+    shell::run(&mut cargo(&[
+        "fmt",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--check",
+    ]))?;
     Ok(Verdict::Passed)
 }
 
