@@ -1,0 +1,511 @@
+//! Giving addresses out.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{AllocError, AllocRequest, Grant, Holder, Holding, Subnet, SubnetEdit, request::Pick};
+use crate::{
+    Change, Owner,
+    family::{self, Family, address, bounds, number},
+    ranges::RangeSet,
+    stable::{PROBES, Probe, scale},
+    usable,
+};
+
+impl Subnet {
+    /// Grants what is asked for, or what the owner holds already if that fits the request.
+    ///
+    /// # Errors
+    /// See [`AllocError`]; nothing has changed then.
+    pub fn allocate(
+        &mut self,
+        owner: impl Into<Owner>,
+        request: AllocRequest,
+    ) -> Result<Grant, AllocError> {
+        let owner = owner.into();
+        let mut edits = Vec::new();
+        match self.try_allocate(&owner, &request, &mut edits) {
+            Ok((holding, fresh)) => {
+                let before = self.revision;
+                self.revision += u64::from(!edits.is_empty());
+                let change = Change {
+                    before,
+                    after: self.revision,
+                    edits,
+                };
+                Ok(Grant {
+                    holding,
+                    fresh,
+                    change,
+                })
+            }
+            Err(error) => {
+                self.take_back(&edits);
+                Err(error)
+            }
+        }
+    }
+
+    /// What [`allocate`](Self::allocate) would answer, without changing anything.
+    ///
+    /// Takes `&mut self` because it makes the grant and takes it back, which is exact by
+    /// construction.
+    ///
+    /// # Errors
+    /// Those of [`allocate`](Self::allocate).
+    pub fn dry_run(
+        &mut self,
+        owner: impl Into<Owner>,
+        request: AllocRequest,
+    ) -> Result<Grant, AllocError> {
+        let grant = self.allocate(owner, request)?;
+        let undone = self.undo(&grant.change);
+        debug_assert!(undone.is_ok(), "the change was made just now");
+        Ok(grant)
+    }
+
+    fn try_allocate(
+        &mut self,
+        owner: &Owner,
+        request: &AllocRequest,
+        edits: &mut Vec<SubnetEdit>,
+    ) -> Result<(Holding, bool), AllocError> {
+        self.end_what_is_due(request.now, edits);
+        let parent = match &request.inside {
+            None => None,
+            Some(parent) => {
+                Some(
+                    self.delegated_to(parent)
+                        .ok_or_else(|| AllocError::NotDelegated {
+                            subnet: self.prefix,
+                            parent: parent.clone(),
+                        })?,
+                )
+            }
+        };
+        let wanted = self.exactly(request, parent)?;
+        if !request.additional {
+            if let Some(holding) = self.present(owner, request, wanted)? {
+                return Ok((self.renew(holding, request.expires, edits), false));
+            }
+        }
+        let prefix = match wanted {
+            Some(wanted) => {
+                self.vacate(owner, request, wanted, edits)?;
+                wanted
+            }
+            None => self.search(owner, request, parent, edits)?,
+        };
+        let own = match request.pick {
+            Pick::Prefix(_) | Pick::PrefixLen(_) => usable::first_usable(prefix),
+            _ => prefix.network(),
+        };
+        let holding = Holding {
+            prefix,
+            address: own,
+            owner: owner.clone(),
+            inside: request.inside.clone(),
+            revision: self.revision.saturating_add(1),
+            expires: request.expires,
+        };
+        if request.inside.is_none() {
+            self.stir(bounds(prefix), edits);
+        }
+        self.step(SubnetEdit::Hold(holding.clone()), edits);
+        Ok((holding, true))
+    }
+
+    /// Applies an edit that fits by construction and notes it.
+    pub(super) fn step(&mut self, edit: SubnetEdit, edits: &mut Vec<SubnetEdit>) {
+        match self.apply(&edit) {
+            Ok(()) => edits.push(edit),
+            Err(_) => debug_assert!(false, "{edit:?} does not fit"),
+        }
+    }
+
+    /// The prefix delegated to an owner.
+    fn delegated_to(&self, owner: &Owner) -> Option<IpNet> {
+        self.holdings_of(owner)
+            .find(|holding| holding.is_prefix())
+            .map(|holding| holding.prefix)
+    }
+
+    /// The one prefix that the request can be answered with, if there is only one; checked against
+    /// the bounds of what it is to be taken from.
+    fn exactly(
+        &self,
+        request: &AllocRequest,
+        parent: Option<IpNet>,
+    ) -> Result<Option<IpNet>, AllocError> {
+        let space = parent.unwrap_or(self.prefix);
+        let wanted = match request.pick {
+            Pick::Exact(address) => family::host(address),
+            Pick::Prefix(prefix) => prefix,
+            Pick::Nth(n) => match usable::nth_usable(space, n) {
+                Some(address) => family::host(address),
+                None => {
+                    let (first, last) = usable::usable_bounds(space);
+                    return Err(self.exhausted(first, last));
+                }
+            },
+            _ => return Ok(None),
+        };
+        if Family::of_prefix(wanted) != Family::of_prefix(space) {
+            return Err(AllocError::Family {
+                address: wanted.addr(),
+                subnet: space,
+            });
+        }
+        if wanted.addr() != wanted.network() {
+            return Err(AllocError::HostBits {
+                given: wanted,
+                masked: wanted.trunc(),
+            });
+        }
+        if !space.contains(&wanted) {
+            return Err(AllocError::Outside {
+                wanted,
+                subnet: space,
+                nearest: self.nearest(number(wanted.addr())),
+            });
+        }
+        Ok(Some(wanted))
+    }
+
+    /// What the owner holds already, if it answers the request.
+    fn present(
+        &self,
+        owner: &Owner,
+        request: &AllocRequest,
+        wanted: Option<IpNet>,
+    ) -> Result<Option<Holding>, AllocError> {
+        let mut held = None;
+        for holding in self
+            .holdings_of(owner)
+            .filter(|holding| holding.inside == request.inside)
+        {
+            let in_bounds = request
+                .within
+                .is_none_or(|(first, last)| first <= holding.address && holding.address <= last);
+            let fits = match (wanted, request.pick) {
+                (Some(wanted), _) => holding.prefix == wanted,
+                (None, Pick::PrefixLen(len)) => holding.prefix.prefix_len() == len && in_bounds,
+                (None, _) => !holding.is_prefix() && in_bounds,
+            };
+            if fits {
+                return Ok(Some(holding.clone()));
+            }
+            held = Some(holding.prefix);
+        }
+        match (held, wanted) {
+            (None, _) => Ok(None),
+            (Some(held), Some(wanted)) => Err(AllocError::AlreadyHolds {
+                owner: owner.clone(),
+                held,
+                wanted,
+            }),
+            (Some(held), None) => {
+                let wanted = match (request.pick, request.within) {
+                    (Pick::PrefixLen(len), _) => {
+                        family::prefix(Family::of_prefix(self.prefix), bounds(self.prefix).0, len)
+                    }
+                    (_, Some((first, _))) => family::host(first),
+                    _ => self.prefix,
+                };
+                Err(AllocError::AlreadyHolds {
+                    owner: owner.clone(),
+                    held,
+                    wanted,
+                })
+            }
+        }
+    }
+
+    fn renew(
+        &mut self,
+        mut holding: Holding,
+        expires: Option<u64>,
+        edits: &mut Vec<SubnetEdit>,
+    ) -> Holding {
+        if expires.is_some() && holding.expires != expires {
+            let (prefix, inside) = (holding.prefix, holding.inside.is_some());
+            self.step(
+                SubnetEdit::Renew {
+                    prefix,
+                    inside,
+                    before: holding.expires,
+                    after: expires,
+                },
+                edits,
+            );
+            holding.expires = expires;
+        }
+        holding
+    }
+
+    /// Makes sure that an exact prefix can be taken: wakes what rests there, refuses what is held.
+    fn vacate(
+        &mut self,
+        owner: &Owner,
+        request: &AllocRequest,
+        wanted: IpNet,
+        edits: &mut Vec<SubnetEdit>,
+    ) -> Result<(), AllocError> {
+        let (first, last) = bounds(wanted);
+        let refused = |holder: Option<Holder>, net: &Self| match holder {
+            Some(holder) => Err(AllocError::Held {
+                wanted,
+                owner: owner.clone(),
+                holder,
+                nearest: net.nearest(first),
+            }),
+            None => Ok(()),
+        };
+        if request.inside.is_some() {
+            let at = self
+                .inner
+                .overlap(first, last)
+                .map(|(from, _)| from.max(first));
+            return refused(at.and_then(|at| self.holder_at(at)), self);
+        }
+        // Reserved?
+        let mut firm = None;
+        for (from, to) in self.reserved.within(first, last) {
+            if first == last || !self.is_structural(from, to) {
+                firm = (from..=to).find_map(|at| {
+                    let r = self
+                        .reservations
+                        .iter()
+                        .filter(|r| number(r.first) <= at && at <= number(r.last));
+                    r.clone()
+                        .find(|r| !r.role.is_structural())
+                        .or_else(|| r.clone().next().filter(|_| first == last))
+                });
+                if firm.is_some() {
+                    break;
+                }
+            }
+        }
+        if let Some(reservation) = firm {
+            let holder = Holder::Reserved {
+                role: reservation.role,
+                name: reservation.name.clone(),
+            };
+            return refused(Some(holder), self);
+        }
+        // Held?
+        let held = self.covering(first).or_else(|| {
+            self.held
+                .range(first..=last)
+                .next()
+                .map(|(_, holding)| holding)
+        });
+        if let Some(holding) = held {
+            return refused(Some(Holder::Owner(holding.owner.clone())), self);
+        }
+        // Resting?
+        let mut resting: Vec<_> = self.resting_at(first).cloned().into_iter().collect();
+        resting.extend(
+            self.resting
+                .range(first..=last)
+                .map(|(_, rest)| rest.clone()),
+        );
+        resting.dedup();
+        for rest in resting {
+            self.wake(rest, edits);
+        }
+        Ok(())
+    }
+
+    fn search(
+        &mut self,
+        owner: &Owner,
+        request: &AllocRequest,
+        parent: Option<IpNet>,
+        edits: &mut Vec<SubnetEdit>,
+    ) -> Result<IpNet, AllocError> {
+        let family = Family::of_prefix(self.prefix);
+        let (mut low, mut high) = match parent {
+            Some(parent) => usable::usable_bounds(parent),
+            None => match request.pick {
+                Pick::PrefixLen(_) => self.range.unwrap_or(bounds(self.prefix)),
+                _ => self.region(),
+            },
+        };
+        if let Some((first, last)) = request.within {
+            if Family::of(first) != family || Family::of(last) != family {
+                return Err(AllocError::Family {
+                    address: first,
+                    subnet: self.prefix,
+                });
+            }
+            low = low.max(number(first));
+            high = high.min(number(last));
+        }
+        if high < low {
+            let (first, last) = request
+                .within
+                .map_or((low, high), |(first, last)| (number(first), number(last)));
+            return Err(self.exhausted(first, last));
+        }
+        if let Pick::PrefixLen(len) = request.pick {
+            return self
+                .lowest_prefix(len, low, high)
+                .ok_or_else(|| self.exhausted(low, high));
+        }
+        let set = if parent.is_some() {
+            &self.inner
+        } else {
+            &self.taken
+        };
+        let found = match request.pick {
+            Pick::Next => {
+                let start = self
+                    .cursor
+                    .and_then(|at| at.checked_add(1))
+                    .filter(|at| low <= *at && *at <= high);
+                next_from(set, start.unwrap_or(low), low, high)
+            }
+            Pick::Random(entropy) => random(set, entropy, low, high),
+            Pick::Stable => self.stable(set, owner, low, high),
+            Pick::LongestIdle if parent.is_none() => self.longest_idle(low, high),
+            _ => set.next_gap(low, high),
+        };
+        let found = match found {
+            Some(found) => found,
+            None if self.under_pressure && parent.is_none() => {
+                self.oldest_rest(low, high, edits)
+                    .ok_or_else(|| self.exhausted(low, high))?
+            }
+            None => return Err(self.exhausted(low, high)),
+        };
+        if request.pick == Pick::Next {
+            let before = self.cursor.map(|at| address(family, at));
+            let after = Some(address(family, found));
+            if before != after {
+                self.step(SubnetEdit::Cursor { before, after }, edits);
+            }
+        }
+        Ok(family::host(address(family, found)))
+    }
+
+    fn stable(&self, set: &RangeSet, owner: &Owner, low: u128, high: u128) -> Option<u128> {
+        let mut space = low.to_be_bytes().to_vec();
+        space.extend(high.to_be_bytes());
+        space.push(Family::of_prefix(self.prefix).bits());
+        let probe = Probe::new(&self.key, &space, owner);
+        // `place` is at most `high - low`.
+        let mut at = low;
+        for attempt in 0..PROBES {
+            at = low + probe.place(attempt, high - low);
+            // A name comes back to its own address even while that rests.
+            if !set.contains(at) {
+                return Some(at);
+            }
+        }
+        next_from(set, at, low, high)
+    }
+
+    fn longest_idle(&self, low: u128, high: u128) -> Option<u128> {
+        let mut from = low;
+        while let Some(gap) = self.taken.next_gap(from, high) {
+            if !self.idle.contains_key(&gap) {
+                return Some(gap);
+            }
+            from = match gap.checked_add(1) {
+                Some(next) if next <= high => next,
+                _ => break,
+            };
+        }
+        self.idle_order
+            .iter()
+            .map(|&(_, at)| at)
+            .find(|at| low <= *at && *at <= high)
+    }
+
+    /// Breaks the quarantine that has lasted longest.
+    fn oldest_rest(&mut self, low: u128, high: u128, edits: &mut Vec<SubnetEdit>) -> Option<u128> {
+        let (_, first) = *self.wakes.iter().find(|(_, first)| {
+            let last = self
+                .resting
+                .get(first)
+                .map_or(*first, |rest| bounds(rest.prefix).1);
+            *first <= high && low <= last
+        })?;
+        let rest = self.resting.get(&first)?.clone();
+        self.wake(rest, edits);
+        self.taken.next_gap(low, high)
+    }
+
+    fn lowest_prefix(&self, len: u8, low: u128, high: u128) -> Option<IpNet> {
+        let family = Family::of_prefix(self.prefix);
+        if len < self.prefix.prefix_len() || len > family.bits() {
+            return None;
+        }
+        let mask = family::host_mask(family, len);
+        for (from, to) in self.taken.gaps(low, high) {
+            let base = from.checked_add(mask)? & !mask;
+            if base.checked_add(mask).is_some_and(|end| end <= to) {
+                return Some(family::prefix(family, base, len));
+            }
+        }
+        None
+    }
+
+    /// The free address that is nearest to a number, the higher one if two are equally near.
+    fn nearest(&self, at: u128) -> Option<IpAddr> {
+        let (low, high) = self.region();
+        let at = at.clamp(low, high.max(low));
+        let above = self.taken.next_gap(at, high);
+        let below = self.taken.previous_gap(at, low);
+        let found = match (above, below) {
+            (Some(above), Some(below)) => Some(if above - at <= at - below {
+                above
+            } else {
+                below
+            }),
+            (above, below) => above.or(below),
+        };
+        found.map(|found| address(Family::of_prefix(self.prefix), found))
+    }
+
+    fn exhausted(&self, first: u128, last: u128) -> AllocError {
+        let family = Family::of_prefix(self.prefix);
+        let usage = self.usage_between(first, last);
+        AllocError::Exhausted {
+            subnet: self.prefix,
+            first: address(family, first),
+            last: address(family, last),
+            reserved: usage.reserved,
+            held: usage.held,
+            resting: usage.resting,
+            free: self.free_count(),
+        }
+    }
+}
+
+/// The next number from `start` on that is not in the set, starting over at `low`.
+fn next_from(set: &RangeSet, start: u128, low: u128, high: u128) -> Option<u128> {
+    set.next_gap(start, high).or_else(|| {
+        let before = start.checked_sub(1).filter(|before| low <= *before)?;
+        set.next_gap(low, before)
+    })
+}
+
+fn random(set: &RangeSet, entropy: u128, low: u128, high: u128) -> Option<u128> {
+    let free = crate::Count::between(low, high).minus(set.count(low, high));
+    let last = match free.to_u128() {
+        Some(free) => free.checked_sub(1)?,
+        None => u128::MAX,
+    };
+    let mut left = scale(entropy, last);
+    for (from, to) in set.gaps(low, high) {
+        if left <= to - from {
+            return Some(from + left);
+        }
+        left -= to - from + 1;
+    }
+    None
+}

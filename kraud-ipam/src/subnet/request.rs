@@ -1,0 +1,367 @@
+//! What is asked of a subnet, and what comes back.
+
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{Holder, SubnetEdit};
+use crate::{Change, Count, Owner, family};
+
+/// Which address is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pick {
+    Exact(IpAddr),
+    LongestIdle,
+    Lowest,
+    Next,
+    Nth(u128),
+    Prefix(IpNet),
+    PrefixLen(u8),
+    Random(u128),
+    Stable,
+}
+
+/// A request for an address, or for a prefix that is delegated to its owner.
+///
+/// Made by one of the constructors, refined by the builder methods. All of it is a plain value: the
+/// answer depends on the subnet's state and on this alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllocRequest {
+    pub(crate) pick: Pick,
+    pub(crate) within: Option<(IpAddr, IpAddr)>,
+    pub(crate) inside: Option<Owner>,
+    pub(crate) now: u64,
+    pub(crate) expires: Option<u64>,
+    pub(crate) additional: bool,
+}
+
+impl AllocRequest {
+    const fn of(pick: Pick) -> Self {
+        Self {
+            pick,
+            within: None,
+            inside: None,
+            now: 0,
+            expires: None,
+            additional: false,
+        }
+    }
+
+    /// This address and no other. May lie outside the subnet's range, but not outside the subnet;
+    /// takes an address that rests in quarantine at once.
+    pub const fn exact(address: IpAddr) -> Self {
+        Self::of(Pick::Exact(address))
+    }
+
+    /// The lowest free address.
+    pub const fn lowest() -> Self {
+        Self::of(Pick::Lowest)
+    }
+
+    /// The next free address behind the one that was given out last this way, starting over at the end.
+    pub const fn next() -> Self {
+        Self::of(Pick::Next)
+    }
+
+    /// The `n`-th usable address, counted from 0, of the subnet or of the prefix named by
+    /// [`inside`](Self::inside): replica `n` of a service gets it.
+    pub const fn nth(n: u128) -> Self {
+        Self::of(Pick::Nth(n))
+    }
+
+    /// A free address drawn evenly, by a random number that the caller supplies.
+    pub const fn random(entropy: u128) -> Self {
+        Self::of(Pick::Random(entropy))
+    }
+
+    /// The address that follows from the owner's key: the same key gets the same address whenever
+    /// that is free, whatever else was asked for before.
+    pub const fn stable() -> Self {
+        Self::of(Pick::Stable)
+    }
+
+    /// The free address that was released longest ago; one that was never used comes first. Knows of
+    /// releases only when the subnet was built to [`remember`](super::SubnetBuilder::remember) them.
+    pub const fn longest_idle() -> Self {
+        Self::of(Pick::LongestIdle)
+    }
+
+    /// This prefix as a whole. The owner's own address is its first usable one, and others may be
+    /// given addresses [`inside`](Self::inside) it.
+    pub const fn prefix(prefix: IpNet) -> Self {
+        Self::of(Pick::Prefix(prefix))
+    }
+
+    /// The lowest free prefix of this length.
+    pub const fn prefix_len(len: u8) -> Self {
+        Self::of(Pick::PrefixLen(len))
+    }
+
+    /// Only addresses of this prefix.
+    #[must_use]
+    pub fn within(self, prefix: IpNet) -> Self {
+        let (first, last) = family::bounds(prefix);
+        let family = family::Family::of_prefix(prefix);
+        self.between(
+            family::address(family, first),
+            family::address(family, last),
+        )
+    }
+
+    /// Only addresses from `first` to `last`, both included.
+    #[must_use]
+    pub fn between(self, first: IpAddr, last: IpAddr) -> Self {
+        Self {
+            within: Some((first, last)),
+            ..self
+        }
+    }
+
+    /// Only addresses of the prefix that was delegated to this owner.
+    #[must_use]
+    pub fn inside(self, owner: impl Into<Owner>) -> Self {
+        Self {
+            inside: Some(owner.into()),
+            ..self
+        }
+    }
+
+    /// The time of the request, in any unit that never runs backwards. Quarantines and leases that
+    /// ended by now are over; without it nothing ends.
+    #[must_use]
+    pub fn at(self, now: u64) -> Self {
+        Self { now, ..self }
+    }
+
+    /// The grant ends at this time unless it is renewed by asking again.
+    #[must_use]
+    pub fn until(self, expires: u64) -> Self {
+        Self {
+            expires: Some(expires),
+            ..self
+        }
+    }
+
+    /// Grant another address although the owner has one already.
+    #[must_use]
+    pub fn additional(self) -> Self {
+        Self {
+            additional: true,
+            ..self
+        }
+    }
+}
+
+/// What an owner holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct Holding {
+    /// The address, or the delegated prefix. A single address is a /32 or /128.
+    pub prefix: IpNet,
+    /// The owner's own address: of a delegated prefix the first usable one.
+    pub address: IpAddr,
+    /// Who holds it.
+    pub owner: Owner,
+    /// Whose delegated prefix it lies in.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub inside: Option<Owner>,
+    /// The subnet's revision that made the grant: tells it from any later grant of the same address.
+    pub revision: u64,
+    /// When the grant ends.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub expires: Option<u64>,
+}
+
+impl Holding {
+    /// Whether it is a delegated prefix rather than one address.
+    pub fn is_prefix(&self) -> bool {
+        self.prefix.prefix_len() < self.prefix.max_prefix_len()
+    }
+}
+
+/// The answer to a request: what is held now, and what changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "the change belongs into the log"]
+pub struct Grant {
+    pub(crate) holding: Holding,
+    pub(crate) fresh: bool,
+    pub(crate) change: Change<SubnetEdit>,
+}
+
+impl Grant {
+    /// The owner's address.
+    pub const fn address(&self) -> IpAddr {
+        self.holding.address
+    }
+
+    /// The address as a host route, or the delegated prefix.
+    pub const fn prefix(&self) -> IpNet {
+        self.holding.prefix
+    }
+
+    /// All of it.
+    pub const fn holding(&self) -> &Holding {
+        &self.holding
+    }
+
+    /// Whether it is new, rather than what the owner held already.
+    pub const fn is_new(&self) -> bool {
+        self.fresh
+    }
+
+    /// What changed.
+    pub const fn change(&self) -> &Change<SubnetEdit> {
+        &self.change
+    }
+
+    /// What changed, for a log.
+    pub fn into_change(self) -> Change<SubnetEdit> {
+        self.change
+    }
+}
+
+/// Why a request was turned down. The subnet is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AllocError {
+    /// The owner holds something else here.
+    #[error(
+        "{owner} holds {held} already and cannot get {wanted} too; release the first, or ask for an additional one"
+    )]
+    AlreadyHolds {
+        /// Who asked.
+        owner: Owner,
+        /// What the owner holds.
+        held: IpNet,
+        /// What was asked for.
+        wanted: IpNet,
+    },
+    /// No address, or no prefix of the length, is free where it was looked for.
+    #[error(
+        "nothing is free between {first} and {last} of {subnet}: {reserved} reserved, {held} held, {resting} in quarantine; \
+         {free} free in the whole subnet"
+    )]
+    Exhausted {
+        /// The subnet.
+        subnet: IpNet,
+        /// Where it was looked for.
+        first: IpAddr,
+        /// The end of that, included.
+        last: IpAddr,
+        /// Reserved addresses there.
+        reserved: Count,
+        /// Held addresses there.
+        held: Count,
+        /// Addresses in quarantine there.
+        resting: Count,
+        /// Free addresses in the whole subnet.
+        free: Count,
+    },
+    /// IPv4 was asked of an IPv6 subnet, or the other way round.
+    #[error("{address} is not of the family of {subnet}")]
+    Family {
+        /// What was asked for.
+        address: IpAddr,
+        /// The subnet.
+        subnet: IpNet,
+    },
+    /// Somebody else has it.
+    #[error("{wanted} cannot go to {owner}: it is held by {holder}{}", Nearest(*.nearest))]
+    Held {
+        /// What was asked for.
+        wanted: IpNet,
+        /// Who asked.
+        owner: Owner,
+        /// Who has it, or part of it.
+        holder: Holder,
+        /// The nearest address that is free.
+        nearest: Option<IpAddr>,
+    },
+    /// The prefix has host bits set.
+    #[error("{given} has host bits set; write {masked}")]
+    HostBits {
+        /// As given.
+        given: IpNet,
+        /// What may be meant.
+        masked: IpNet,
+    },
+    /// No prefix is delegated to the owner named by `inside`.
+    #[error("no prefix of {subnet} is delegated to {parent}")]
+    NotDelegated {
+        /// The subnet.
+        subnet: IpNet,
+        /// The owner that was named.
+        parent: Owner,
+    },
+    /// It lies outside the subnet, or outside the delegated prefix.
+    #[error("{wanted} is outside {subnet}{}", Nearest(*.nearest))]
+    Outside {
+        /// What was asked for.
+        wanted: IpNet,
+        /// Where it ought to be.
+        subnet: IpNet,
+        /// The nearest address that is free.
+        nearest: Option<IpAddr>,
+    },
+}
+
+struct Nearest(Option<IpAddr>);
+
+impl core::fmt::Display for Nearest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "; the nearest free address is {address}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why nothing was released. The subnet is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// Others hold addresses of the delegated prefix.
+    #[error("{prefix} of {owner} is still in use by {by}; release that first")]
+    InUse {
+        /// The delegated prefix.
+        prefix: IpNet,
+        /// Its owner.
+        owner: Owner,
+        /// One of those who hold addresses of it.
+        by: Owner,
+    },
+    /// Nobody holds it: it was released before, or never given out.
+    #[error("{address} is not held by anybody; it may have been released before")]
+    NotHeld {
+        /// What was to be released.
+        address: IpAddr,
+    },
+    /// Somebody else holds it.
+    #[error("{address} is held by {holder}, not by {owner}")]
+    NotOwner {
+        /// What was to be released.
+        address: IpAddr,
+        /// Who asked.
+        owner: Owner,
+        /// Who holds it.
+        holder: Holder,
+    },
+    /// It was released and given out again since.
+    #[error("{address} was granted anew at revision {found}, the release is for revision {wanted}")]
+    Revision {
+        /// What was to be released.
+        address: IpAddr,
+        /// The revision that the caller knows.
+        wanted: u64,
+        /// The revision of the present grant.
+        found: u64,
+    },
+}

@@ -1,0 +1,401 @@
+//! Out of the tunnel.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::Range;
+
+use thiserror::Error;
+
+use crate::checksum;
+use crate::ecn::{Alarm, Verdict};
+use crate::endpoints::Endpoints;
+use crate::wire::ext::{
+    self, Chain, DESTINATION_OPTIONS, ExtError, LimitOption, OPTION_ENCAP_LIMIT, UNIT,
+};
+use crate::wire::ipv6::HEADER_LEN;
+use crate::wire::{Layer, Protocol, WireError, array_at, ipv4, ipv6, put};
+
+/// Takes packets out of tunnels: checks them from the outer header to the inner one, and applies RFC 6040.
+///
+/// By default packets of every peer are taken, since one device may serve many; [`Decapsulated`] says who
+/// sent it. [`only_from`](Self::only_from) pins one tunnel, [`martians`](Self::martians) filters addresses
+/// that no packet may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decapsulator {
+    dscp: DscpOut,
+    tunnel: Option<Endpoints>,
+    martians: bool,
+}
+
+/// What the inner DSCP becomes (RFC 2983).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum DscpOut {
+    /// It stays (pipe).
+    #[default]
+    Keep,
+    /// It becomes the outer one (uniform).
+    CopyOuter,
+}
+
+/// A packet that came out of a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decapsulated {
+    /// Where the inner packet lies in the buffer: exactly as long as it says itself.
+    pub inner: Range<usize>,
+    /// What the inner packet is.
+    pub protocol: Protocol,
+    /// The peer: source of the outer header.
+    pub source: Ipv6Addr,
+    /// Our own end: destination of the outer header.
+    pub destination: Ipv6Addr,
+    /// The hop limit that was left in the outer header.
+    pub hop_limit: u8,
+    /// The encapsulation limit option, if the packet had one.
+    pub limit: Option<u8>,
+    /// Whether the ECN fields of outer and inner header were an odd couple.
+    pub alarm: Alarm,
+}
+
+impl Default for Decapsulator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decapsulator {
+    /// A decapsulator with the defaults: all peers, DSCP kept, no martian filter.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            dscp: DscpOut::Keep,
+            tunnel: None,
+            martians: false,
+        }
+    }
+
+    /// Takes only packets from the source to the destination of `tunnel`: the peer comes first, then we.
+    #[must_use]
+    pub const fn only_from(mut self, tunnel: Endpoints) -> Self {
+        self.tunnel = Some(tunnel);
+        self
+    }
+
+    /// Sets what becomes of the DSCP; the default is [`DscpOut::Keep`].
+    #[must_use]
+    pub const fn dscp(mut self, dscp: DscpOut) -> Self {
+        self.dscp = dscp;
+        self
+    }
+
+    /// Whether to drop inner packets with an address that cannot be on a wire: loopback and unspecified on
+    /// either side, multicast and broadcast as source, class E. Off by default.
+    #[must_use]
+    pub const fn martians(mut self, drop: bool) -> Self {
+        self.martians = drop;
+        self
+    }
+
+    /// Takes the tunnel packet at `buf[outer]` apart, in place.
+    ///
+    /// `outer` may be longer than the packet (link padding). Everything in front of the inner packet is
+    /// checked: version, lengths, extension headers and their options; of the inner packet, its header.
+    /// Only the ECN field and, if asked for, the DSCP of the inner header are changed, with the checksum.
+    ///
+    /// # Errors
+    /// See [`DecapError`]; the buffer is unchanged then. A fragment is an error too: give it to a
+    /// reassembler and come back with the whole. The 40-byte header, and the 48-byte one with a limit
+    /// as Linux sends it, take constant time; other extension headers are walked within the limits of
+    /// [`ext`](crate::wire::ext).
+    #[inline]
+    pub fn decapsulate(
+        &self,
+        buf: &mut [u8],
+        outer: Range<usize>,
+    ) -> Result<Decapsulated, DecapError> {
+        let Range { start, end } = outer;
+        let len = buf.len();
+        let Some(packet) = buf.get_mut(start..end) else {
+            return Err(DecapError::BadRange { start, end, len });
+        };
+        let header = match ipv6::check(packet) {
+            Ok(header) => *header,
+            Err(fault) => return Err(DecapError::Outer(WireError::new(Layer::Ipv6, 0, fault))),
+        };
+        let [_, _, _, _, l0, l1, next_header, hop_limit, ..] = header;
+        if let Some(tunnel) = &self.tunnel {
+            if header.get(8..) != Some(tunnel.octets()) {
+                return Err(wrong_endpoint(&header));
+            }
+        }
+        let payload_len = usize::from(u16::from_be_bytes([l0, l1]));
+        let whole = HEADER_LEN + payload_len;
+        let packet = packet.get_mut(..whole).unwrap_or_default();
+
+        let (at, protocol, limit) = match next_header {
+            4 => (HEADER_LEN, Protocol::Ipv4, None),
+            41 => (HEADER_LEN, Protocol::Ipv6, None),
+            _ => through_extensions(packet, next_header)?,
+        };
+        let outer_class = header[0] << 4 | header[1] >> 4;
+        let inner = packet.get_mut(at..).unwrap_or_default();
+        let (inner_len, alarm) = match protocol {
+            Protocol::Ipv4 => self.finish_ipv4(inner, at, outer_class)?,
+            Protocol::Ipv6 => self.finish_ipv6(inner, at, outer_class)?,
+        };
+        Ok(Decapsulated {
+            inner: start + at..start + at + inner_len,
+            protocol,
+            source: address(&header, 8),
+            destination: address(&header, 24),
+            hop_limit,
+            limit,
+            alarm,
+        })
+    }
+
+    /// Checks the inner IPv4 header and brings the outer traffic class into it.
+    #[inline(always)]
+    fn finish_ipv4(
+        &self,
+        inner: &mut [u8],
+        at: usize,
+        outer: u8,
+    ) -> Result<(usize, Alarm), DecapError> {
+        let checked = match ipv4::check(inner) {
+            Ok(checked) => checked,
+            Err(fault) => return Err(DecapError::Inner(WireError::new(Layer::Ipv4, at, fault))),
+        };
+        let [b0, class, _, _, _, _, _, _, _, _, s0, s1, ..] = checked.header;
+        if self.martians {
+            let view = ipv4::Packet::new_unchecked(checked.header.as_slice());
+            martian_v4(view.source(), view.destination(), at)?;
+        }
+        let (new, alarm) = self.traffic_class(class, outer, at)?;
+        if new != class {
+            let (old, new_word) = (
+                u16::from_be_bytes([b0, class]),
+                u16::from_be_bytes([b0, new]),
+            );
+            let sum = checksum::update(u16::from_be_bytes([s0, s1]), old, new_word);
+            put(inner, 1, [new]);
+            put(inner, 10, sum.to_be_bytes());
+        }
+        Ok((checked.total_len, alarm))
+    }
+
+    /// Checks the inner IPv6 header and brings the outer traffic class into it.
+    #[inline(never)]
+    fn finish_ipv6(
+        &self,
+        inner: &mut [u8],
+        at: usize,
+        outer: u8,
+    ) -> Result<(usize, Alarm), DecapError> {
+        let header = match ipv6::check(inner) {
+            Ok(header) => *header,
+            Err(fault) => return Err(DecapError::Inner(WireError::new(Layer::Ipv6, at, fault))),
+        };
+        let mut view = ipv6::Packet::new_unchecked(header);
+        if self.martians {
+            martian_v6(view.source(), view.destination(), at)?;
+        }
+        let class = view.traffic_class();
+        let (new, alarm) = self.traffic_class(class, outer, at)?;
+        if new != class {
+            view.set_traffic_class(new);
+            let [b0, b1, ..] = view.into_inner();
+            put(inner, 0, [b0, b1]);
+        }
+        Ok((view.total_len(), alarm))
+    }
+
+    /// The inner traffic class after the tunnel, or a drop.
+    #[inline(always)]
+    fn traffic_class(&self, inner: u8, outer: u8, at: usize) -> Result<(u8, Alarm), DecapError> {
+        let verdict = Verdict::of(inner, outer);
+        if verdict.is_drop() {
+            return Err(DecapError::Congestion { offset: at });
+        }
+        let dscp = match self.dscp {
+            DscpOut::Keep => inner & 0xfc,
+            DscpOut::CopyOuter => outer & 0xfc,
+        };
+        Ok((dscp | verdict.field(), verdict.alarm()))
+    }
+}
+
+/// Finds the inner packet behind extension headers: its place, what it is, and the limit on the way.
+#[inline]
+fn through_extensions(
+    packet: &[u8],
+    first: u8,
+) -> Result<(usize, Protocol, Option<u8>), DecapError> {
+    // The eight bytes that Linux sends by default, compared at once.
+    if first == DESTINATION_OPTIONS {
+        if let Some([next, 0, OPTION_ENCAP_LIMIT, 1, limit, 1, 1, 0]) =
+            array_at::<UNIT>(packet, HEADER_LEN)
+        {
+            if let Some(protocol) = Protocol::from_next_header(next) {
+                return Ok((HEADER_LEN + UNIT, protocol, Some(limit)));
+            }
+        }
+    }
+    walk(packet)
+}
+
+#[inline(never)]
+fn walk(packet: &[u8]) -> Result<(usize, Protocol, Option<u8>), DecapError> {
+    let Chain {
+        next_header,
+        offset,
+        pointer,
+        limit,
+        fragment,
+    } = ext::walk(packet)?;
+    if let Some((offset, header)) = fragment {
+        return Err(DecapError::Fragment {
+            offset,
+            identification: header.identification,
+        });
+    }
+    match Protocol::from_next_header(next_header) {
+        Some(protocol) => Ok((
+            offset,
+            protocol,
+            limit.map(|LimitOption { value, .. }| value),
+        )),
+        None => Err(DecapError::NotTunnelPayload {
+            next_header,
+            pointer,
+        }),
+    }
+}
+
+#[inline(always)]
+fn address(header: &[u8; HEADER_LEN], at: usize) -> Ipv6Addr {
+    array_at::<16>(header, at).unwrap_or_default().into()
+}
+
+#[cold]
+fn wrong_endpoint(header: &[u8; HEADER_LEN]) -> DecapError {
+    DecapError::WrongEndpoint {
+        from: address(header, 8),
+        to: address(header, 24),
+    }
+}
+
+fn martian_v4(source: Ipv4Addr, destination: Ipv4Addr, at: usize) -> Result<(), DecapError> {
+    // 0.0.0.0/8, 127.0.0.0/8, class E with the limited broadcast; multicast only as source.
+    let [first, ..] = source.octets();
+    if first == 0 || first == 127 || first >= 224 {
+        return Err(DecapError::MartianSource {
+            offset: at,
+            address: source.into(),
+        });
+    }
+    let [first, ..] = destination.octets();
+    if first == 0 || first == 127 || first >= 240 && !destination.is_broadcast() {
+        return Err(DecapError::MartianDestination {
+            offset: at,
+            address: destination.into(),
+        });
+    }
+    Ok(())
+}
+
+fn martian_v6(source: Ipv6Addr, destination: Ipv6Addr, at: usize) -> Result<(), DecapError> {
+    if source.is_unspecified() || source.is_loopback() || source.is_multicast() || mapped(source) {
+        return Err(DecapError::MartianSource {
+            offset: at,
+            address: source.into(),
+        });
+    }
+    if destination.is_unspecified() || destination.is_loopback() || mapped(destination) {
+        return Err(DecapError::MartianDestination {
+            offset: at,
+            address: destination.into(),
+        });
+    }
+    Ok(())
+}
+
+fn mapped(address: Ipv6Addr) -> bool {
+    address.to_ipv4_mapped().is_some()
+}
+
+/// Why a packet was not decapsulated. Offsets count from the start of the outer packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum DecapError {
+    /// `outer` is not a range of the buffer.
+    #[error("outer packet {start}..{end} is not a range of the buffer's {len} bytes")]
+    BadRange {
+        /// Start of the range.
+        start: usize,
+        /// End of the range.
+        end: usize,
+        /// Length of the buffer.
+        len: usize,
+    },
+    /// Congestion was met in the tunnel and the inner transport could not be told (RFC 6040 section 4.2).
+    #[error(
+        "outer header says congestion experienced, the inner packet at byte {offset} is not ecn-capable"
+    )]
+    Congestion {
+        /// Where the inner packet is.
+        offset: usize,
+    },
+    /// The extension headers are wrong.
+    #[error(transparent)]
+    Extension(#[from] ExtError),
+    /// A fragment of a tunnel packet: to be reassembled first (RFC 2473 section 7).
+    #[error(
+        "fragment {identification:#010x}, header at byte {offset}; reassemble before decapsulating"
+    )]
+    Fragment {
+        /// Where the Fragment header is.
+        offset: usize,
+        /// What the fragments of the packet have in common.
+        identification: u32,
+    },
+    /// The inner packet's header is wrong.
+    #[error("inner {0}")]
+    Inner(WireError),
+    /// An inner destination that cannot be on a wire.
+    #[error(
+        "inner packet at byte {offset} has the destination {address}, which cannot be on a wire"
+    )]
+    MartianDestination {
+        /// Where the inner packet is.
+        offset: usize,
+        /// The address.
+        address: IpAddr,
+    },
+    /// An inner source that cannot be on a wire.
+    #[error("inner packet at byte {offset} has the source {address}, which cannot be on a wire")]
+    MartianSource {
+        /// Where the inner packet is.
+        offset: usize,
+        /// The address.
+        address: IpAddr,
+    },
+    /// Something else than IPv4 or IPv6 inside.
+    #[error("next header {next_header} is not a tunneled packet, expected 4 or 41")]
+    NotTunnelPayload {
+        /// The next header value.
+        next_header: u8,
+        /// Where it stands.
+        pointer: usize,
+    },
+    /// The outer header is wrong.
+    #[error("outer {0}")]
+    Outer(WireError),
+    /// The outer addresses are not those of the tunnel.
+    #[error("outer packet from {from} to {to} does not belong to this tunnel")]
+    WrongEndpoint {
+        /// The outer source.
+        from: Ipv6Addr,
+        /// The outer destination.
+        to: Ipv6Addr,
+    },
+}
