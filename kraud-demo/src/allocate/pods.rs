@@ -1,0 +1,175 @@
+//! The pods: which host carries each, and its addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+use kraud_compose::{Endpoint, Ipv4Assignment, Ipv6Assignment, NetworkMode, Project, Service};
+use kraud_ipam::{AllocRequest, Subnet, embed};
+
+use super::alloc_error;
+use super::overlays::Subnets;
+use crate::error::Error;
+use crate::model::{Host, Membership, Pod};
+
+/// A replica of a service, before it has addresses.
+struct Replica<'a> {
+    service: &'a Service,
+    index: u32,
+    pod: Pod,
+}
+
+pub(super) fn allocate(
+    project: &Project,
+    namespace: &str,
+    hosts: &[Host],
+    overlays: &mut [Subnets],
+) -> Result<Vec<Pod>, Error> {
+    let mut replicas = replicas(project, namespace);
+    // By name and by turns, so that the order of the file decides nothing.
+    replicas.sort_by(|one, other| one.pod.name.cmp(&other.pod.name));
+    for (replica, host) in replicas.iter_mut().zip((0..hosts.len()).cycle()) {
+        replica.pod.host = host;
+    }
+    vpc_addresses(&mut replicas, hosts)?;
+    // Fixed addresses first: one that is chosen for a pod must not be in the way of one that the user chose.
+    for fixed in [true, false] {
+        for replica in &mut replicas {
+            join(replica, overlays, fixed)?;
+        }
+    }
+    let pods = replicas.into_iter().map(|mut replica| {
+        replica.pod.memberships.sort_by_key(|membership| membership.overlay);
+        replica.pod
+    });
+    Ok(pods.collect())
+}
+
+/// Every replica that has a network namespace of its own.
+fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
+    let own_namespace = |service: &&Service| {
+        let mode = service.network_mode.as_ref().map(|mode| &mode.value);
+        service.active && matches!(mode, None | Some(NetworkMode::None))
+    };
+    let services = project.services.iter().filter(own_namespace);
+    let replicas = services.flat_map(|service| (0..service.replicas.value).map(move |index| (service, index)));
+    let pod = |(service, index): (&'a Service, u32)| {
+        let service_name = service.key.value.clone();
+        let pod = Pod {
+            name: format!("{namespace}-{service_name}-{}", index + 1),
+            service: service_name,
+            host: 0,
+            address: None,
+            memberships: Vec::new(),
+        };
+        Replica { service, index, pod }
+    };
+    replicas.map(pod).collect()
+}
+
+/// One address of its host's prefix for each pod that has a network at all.
+fn vpc_addresses(replicas: &mut [Replica<'_>], hosts: &[Host]) -> Result<(), Error> {
+    let subnets = hosts.iter().map(|host| Subnet::new(IpNet::V6(host.prefix)));
+    let mut subnets: Vec<Subnet> =
+        subnets.collect::<Result<_, _>>().map_err(|error| Error::Unplannable(error.to_string()))?;
+    for replica in replicas.iter_mut().filter(|replica| replica.service.network_mode.is_none()) {
+        let Some(subnet) = subnets.get_mut(replica.pod.host) else { continue };
+        let grant = subnet.allocate(replica.pod.name.as_str(), AllocRequest::stable());
+        let what = format!("VPC address of {}", replica.pod.name);
+        if let IpAddr::V6(address) = grant.map_err(alloc_error(&what))?.address() {
+            replica.pod.address = Some(address);
+        }
+    }
+    Ok(())
+}
+
+/// Joins a replica to its overlays: only those where it has a fixed address, or only the others.
+fn join(replica: &mut Replica<'_>, overlays: &mut [Subnets], fixed: bool) -> Result<(), Error> {
+    for endpoint in &replica.service.endpoints {
+        let is_fixed = endpoint.ipv4_address.is_some() || endpoint.ipv6_address.is_some();
+        let Some(overlay) = overlays.iter().position(|overlay| overlay.name == endpoint.network.value) else { continue };
+        if is_fixed == fixed {
+            let membership = membership(replica, endpoint, overlay, &mut overlays[overlay])?;
+            replica.pod.memberships.push(membership);
+        }
+    }
+    Ok(())
+}
+
+fn membership(
+    replica: &Replica<'_>,
+    endpoint: &Endpoint,
+    overlay: usize,
+    subnets: &mut Subnets,
+) -> Result<Membership, Error> {
+    let (v4, delegated) = match &mut subnets.v4 {
+        Some(subnet) => v4(replica, endpoint, subnet, &subnets.name)?,
+        None => (None, None),
+    };
+    let v6 = match &mut subnets.v6 {
+        Some(subnet) => {
+            // The IPv6 address is computed from the IPv4 one (RFC 6052), so that peers need not be told it.
+            let computed = v4.zip(subnets.net6).and_then(|(v4, net6)| embed::overlay_v6(net6, v4).ok());
+            v6(replica, endpoint, subnet, computed, &subnets.name)?
+        }
+        None => None,
+    };
+    Ok(Membership { overlay, v4, delegated, v6 })
+}
+
+type Ipv4Place = (Option<Ipv4Addr>, Option<Ipv4Net>);
+
+fn v4(replica: &Replica<'_>, endpoint: &Endpoint, subnet: &mut Subnet, overlay: &str) -> Result<Ipv4Place, Error> {
+    let (name, replicas) = (replica.pod.name.as_str(), replica.service.replicas.value);
+    let wanted = endpoint.ipv4_address.as_ref().map(|wanted| wanted.value);
+    let request = match wanted {
+        None => AllocRequest::stable(),
+        Some(Ipv4Assignment::Prefix(net)) if replicas == 1 => AllocRequest::prefix(IpNet::V4(net)),
+        Some(wanted) => {
+            let address = wanted.for_replica(replica.index, replicas).map(|place| place.address);
+            AllocRequest::exact(address.ok_or_else(|| too_few(replica, overlay))?.into())
+        }
+    };
+    let what = format!("IPv4 address of {name} in `{overlay}`");
+    let grant = subnet.allocate(name, request).map_err(alloc_error(&what))?;
+    let address = match grant.address() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    };
+    let delegated = match grant.prefix() {
+        IpNet::V4(net) if net.prefix_len() < 32 => Some(net),
+        _ => None,
+    };
+    Ok((address, delegated))
+}
+
+fn v6(
+    replica: &Replica<'_>,
+    endpoint: &Endpoint,
+    subnet: &mut Subnet,
+    computed: Option<Ipv6Addr>,
+    overlay: &str,
+) -> Result<Option<Ipv6Addr>, Error> {
+    let (name, replicas) = (replica.pod.name.as_str(), replica.service.replicas.value);
+    let wanted = endpoint.ipv6_address.as_ref().map(|wanted| wanted.value);
+    let request = match (wanted, computed) {
+        (Some(Ipv6Assignment::Prefix(net)), _) if replicas == 1 => AllocRequest::prefix(IpNet::V6(net)),
+        (Some(wanted), _) => {
+            let address = wanted.for_replica(replica.index, replicas).map(|place| place.address);
+            AllocRequest::exact(address.ok_or_else(|| too_few(replica, overlay))?.into())
+        }
+        (None, Some(computed)) => AllocRequest::exact(computed.into()),
+        (None, None) => AllocRequest::stable(),
+    };
+    let what = format!("IPv6 address of {name} in `{overlay}`");
+    match subnet.allocate(name, request).map_err(alloc_error(&what))?.address() {
+        IpAddr::V6(address) => Ok(Some(address)),
+        IpAddr::V4(_) => Ok(None),
+    }
+}
+
+fn too_few(replica: &Replica<'_>, overlay: &str) -> Error {
+    Error::Unplannable(format!(
+        "`{}` has {} replicas, and its prefix in `{overlay}` fewer addresses: take a shorter prefix",
+        replica.service.key.value, replica.service.replicas.value
+    ))
+}

@@ -1,0 +1,104 @@
+//! WireGuard key pairs: fresh ones in memory, or kept in files that only their owner can read.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use boringtun::x25519;
+use kraud_netlink::{PrivateKey, PublicKey};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::error::Error;
+use crate::model::Host;
+
+/// A host's key pair.
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    /// The secret half.
+    pub private: PrivateKey,
+    /// What the peers know it by.
+    pub public: PublicKey,
+}
+
+/// The key pairs of all hosts, by host.
+pub type Keys = BTreeMap<String, KeyPair>;
+
+/// Takes the hosts' keys from `HOST.key` in `folder` (made if absent), or makes fresh ones without a folder.
+///
+/// # Errors
+///
+/// A file that cannot be read or written, or that holds no key.
+pub fn of_hosts(hosts: &[Host], folder: Option<&Path>) -> Result<Keys, Error> {
+    let pair = |host: &Host| {
+        let private = match folder {
+            Some(folder) => load_or_make(folder, &host.name)?,
+            None => generate().map_err(Error::io("cannot get random bytes"))?,
+        };
+        Ok((host.name.clone(), KeyPair { public: public_key(&private), private }))
+    };
+    hosts.iter().map(pair).collect()
+}
+
+fn load_or_make(folder: &Path, host: &str) -> Result<PrivateKey, Error> {
+    let path = folder.join(format!("{host}.key"));
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map_err(|error| Error::Read {
+            path,
+            source: io::Error::new(io::ErrorKind::InvalidData, error),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = generate().map_err(Error::io("cannot get random bytes"))?;
+            store(folder, &path, &key).map_err(Error::io(format!("cannot write {}", path.display())))?;
+            Ok(key)
+        }
+        Err(source) => Err(Error::Read { path, source }),
+    }
+}
+
+/// Writes a key where nobody else can read it, and never over another one.
+fn store(folder: &Path, path: &Path, key: &PrivateKey) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", *key.to_base64())?;
+    file.sync_all()
+}
+
+/// 32 random bytes, clamped as `wg genkey` does (RFC 7748 section 5).
+fn generate() -> io::Result<PrivateKey> {
+    let mut bytes = [0; 32];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty())?;
+    }
+    bytes[0] &= 0b1111_1000;
+    bytes[31] &= 0b0111_1111;
+    bytes[31] |= 0b0100_0000;
+    Ok(PrivateKey::new(bytes))
+}
+
+fn public_key(private: &PrivateKey) -> PublicKey {
+    let secret = x25519::StaticSecret::from(*private.expose());
+    PublicKey(x25519::PublicKey::from(&secret).to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_key_is_the_one_that_wg_computes() {
+        // printf 'AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=' | wg pubkey
+        let private = PrivateKey::new(std::array::from_fn(|index| index as u8 + 1));
+        assert_eq!(public_key(&private).to_string(), "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9/AsrhtHHw=");
+    }
+
+    #[test]
+    fn a_fresh_key_is_clamped_and_never_shown() {
+        let key = generate().unwrap();
+        assert_eq!(key.expose()[0] & 7, 0);
+        assert_eq!(key.expose()[31] >> 6, 1);
+        assert!(!format!("{key:?}").contains(&*key.to_base64()));
+    }
+}

@@ -1,0 +1,153 @@
+//! `lab`: hosts made of network namespaces, everything brought up on them, looked at, and taken down.
+//!
+//! The namespaces have no name: they live as long as a file descriptor of this process, so that nothing is left
+//! behind however the process ends.
+
+mod checks;
+mod ping;
+mod report;
+mod signals;
+mod sniffer;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::cli::{LabArgs, Output};
+use crate::commands::{deployment, print_json, print_text};
+use crate::error::Error;
+use crate::input;
+use crate::keys::{self, Keys};
+use crate::model::Deployment;
+use crate::plan::{Plan, Plane, ROUTER};
+use crate::plane::{self, Machine};
+use crate::privilege::{self, Privilege};
+
+use ping::Pinger;
+use report::{HostRow, NamespacePath, PeerRow, Report, pod_rows};
+pub use signals::Interrupt;
+use sniffer::Sniffer;
+
+/// Runs the lab.
+///
+/// # Errors
+///
+/// Bad input, a missing privilege or kernel capability, a refused change, a failed check, or a signal. Whatever it
+/// was, everything is down again afterwards.
+pub fn run(args: &LabArgs) -> Result<(), Error> {
+    let project = input::load_or_example(&args.input)?;
+    let deployment = deployment(&project, &args.input, args.topology)?;
+    // Nothing is touched before the plan stands.
+    Plan::new(&deployment, Plane::Kernel)?;
+
+    if privilege::acquire()? == Privilege::UserNamespace {
+        eprintln!("not root: working inside a user namespace of our own");
+    }
+    let interrupt = Interrupt::watch().map_err(Error::io("cannot watch for signals"))?;
+    let (plane, reason) = plane::choose(args.plane)?;
+    eprintln!("plane: {} ({reason})", plane.name());
+
+    let plan = Plan::new(&deployment, plane)?;
+    let keys = keys::of_hosts(&deployment.hosts, args.keys.as_deref())?;
+    eprintln!(
+        "bringing up {} pods on {} hosts: {} changes in {} namespaces",
+        deployment.pods.len(),
+        deployment.hosts.len(),
+        plan.steps.len(),
+        plan.namespaces.len()
+    );
+    let machine = Machine::up(&plan, &deployment, &keys, plane, &interrupt)?;
+    let report = examine(&deployment, &plan, &keys, &machine, plane, reason, args, &interrupt)?;
+    match args.output {
+        Output::Table => print_text(&report.text())?,
+        Output::Json => print_json(&report)?,
+    }
+    if args.keep {
+        keep(&report, &interrupt);
+    }
+    drop(machine);
+    eprintln!("everything is down again");
+    let (total, failed) = report.tally();
+    if failed == 0 { Ok(()) } else { Err(Error::Checks { failed, total }) }
+}
+
+/// Looks at what is up: pings, counters, listings.
+#[allow(clippy::too_many_arguments, reason = "the lab's whole state, used once")]
+fn examine(
+    deployment: &Deployment,
+    plan: &Plan,
+    keys: &Keys,
+    machine: &Machine,
+    plane: Plane,
+    reason: String,
+    args: &LabArgs,
+    interrupt: &Interrupt,
+) -> Result<Report, Error> {
+    let packets = machine.run_in(ROUTER, sniffer::packet_socket)?.map_err(Error::io("cannot watch the underlay"))?;
+    let port = deployment.hosts.first().map_or(0, |host| host.port);
+    let sniffer = Sniffer::start(packets, port);
+
+    let mut pingers = BTreeMap::new();
+    for (identifier, pod) in (1u16..).zip(deployment.pods.iter().filter(|pod| pod.address.is_some())) {
+        let pinger = machine.run_in(&pod.name, move || Pinger::open(identifier))?;
+        pingers.insert(pod.name.clone(), pinger.map_err(Error::io(format!("cannot ping from {}", pod.name)))?);
+    }
+    let planned = checks::plan(deployment, plan.mtu);
+    eprintln!("sending {} echo requests", planned.len());
+    let pings = checks::run(planned, &mut pingers, interrupt)?;
+
+    let hosts = deployment.hosts.iter().map(|host| HostRow {
+        name: host.name.clone(),
+        prefix: host.prefix.to_string(),
+        underlay: host.underlay.clone(),
+        public_key: keys.get(&host.name).map(|pair| pair.public.to_string()).unwrap_or_default(),
+    });
+    let namespaces = if args.keep { machine.paths() } else { Vec::new() };
+    let mut report = Report {
+        schema: crate::SCHEMA,
+        plane: plane.name(),
+        reason,
+        mtu: plan.mtu,
+        hosts: hosts.collect(),
+        pods: pod_rows(deployment),
+        listings: crate::listings::Listings::of(deployment),
+        pings,
+        peers: peers(deployment, machine, plane, keys)?,
+        underlay: sniffer.finish(),
+        namespaces: namespaces.into_iter().map(|(name, path)| NamespacePath { name, path }).collect(),
+        ok: false,
+    };
+    report.ok = report.tally().1 == 0;
+    Ok(report)
+}
+
+/// The kernel's counters for every pair of hosts.
+fn peers(deployment: &Deployment, machine: &Machine, plane: Plane, keys: &Keys) -> Result<Vec<PeerRow>, Error> {
+    if plane == Plane::Userspace {
+        return Ok(Vec::new());
+    }
+    let mut rows = Vec::new();
+    for host in &deployment.hosts {
+        for peer in machine.wireguard_peers(host)? {
+            let name = keys.iter().find(|(_, pair)| pair.public == peer.public_key).map(|(name, _)| name.clone());
+            rows.push(PeerRow {
+                host: host.name.clone(),
+                peer: name.unwrap_or_else(|| peer.public_key.to_string()),
+                handshake: peer.last_handshake.is_some(),
+                rx_bytes: peer.rx_bytes,
+                tx_bytes: peer.tx_bytes,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Waits for a signal, with everything up.
+fn keep(report: &Report, interrupt: &Interrupt) {
+    for namespace in &report.namespaces {
+        eprintln!("nsenter --net={}  # {}", namespace.path, namespace.name);
+    }
+    eprintln!("up until interrupted (Ctrl-C)");
+    while !interrupt.is_set() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

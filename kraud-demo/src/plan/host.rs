@@ -1,0 +1,70 @@
+//! A host's share of the VPC in the kernel plane: WireGuard to the other hosts and a port for ipvlan.
+//!
+//! ```text
+//! HOST      only the underlay, and the UDP socket of WireGuard, which stays where the device was made
+//! HOST-vpc  wg0: a route per peer host's prefix
+//!           vpc0 -- veth -- vpc1: the own prefix; vpc1 is the parent of the pods' ipvlan links
+//! ```
+//!
+//! ipvlan refuses a WireGuard parent, hence the veth; both ends have one MAC and no ARP, so that a packet routed to
+//! vpc0 arrives at vpc1 and is taken there for one of the pods.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use kraud_netlink::{AddrGenMode, Link, LinkChange, MacAddr, Route, Sysctl, Veth};
+
+use super::step::{Action, Mesh, MeshPeer, Step};
+use super::{Mtu, PROTOCOL, WIREGUARD, endpoint_towards, vpc_namespace};
+use crate::error::Error;
+use crate::model::{Deployment, Host};
+
+/// The end that routes to the pods.
+const INNER: &str = "vpc0";
+/// The end that carries the pods' ipvlan links.
+pub(super) const PARENT: &str = "vpc1";
+/// The MAC address of both ends, locally administered. It is never seen outside of its namespace.
+const MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x4b]);
+
+pub(super) fn plan(deployment: &Deployment, index: usize, mtu: Mtu, steps: &mut Vec<Step>) -> Result<(), Error> {
+    let host = &deployment.hosts[index];
+    let vpc = vpc_namespace(host);
+    let others = || deployment.hosts.iter().filter(|other| other.name != host.name);
+
+    steps.push(Step::add_link(&host.name, Link::wireguard(WIREGUARD).mtu(mtu.vpc)));
+    steps.push(Step { namespace: host.name.clone(), action: Action::Mesh(mesh(deployment, host)?) });
+    steps.push(Step::move_link(&host.name, WIREGUARD, &vpc));
+    steps.push(Step::set_link(&vpc, LinkChange::new(WIREGUARD).up()));
+
+    let port = Veth::peer(PARENT).mtu(mtu.vpc).address(MAC).noarp().up();
+    let veth = Link::veth(INNER, port).mtu(mtu.vpc).address(MAC).noarp().up().addr_gen_mode(AddrGenMode::None);
+    steps.push(Step::add_link(&vpc, veth));
+    steps.push(Step::set_link(&vpc, LinkChange::new(PARENT).addr_gen_mode(AddrGenMode::None)));
+    steps.push(Step::write_sysctl(&vpc, Sysctl::forwarding6(true)));
+
+    let route = |prefix, dev| Route::new(IpNet::V6(prefix)).dev(dev).protocol(PROTOCOL);
+    steps.push(Step::add_route(&vpc, route(host.prefix, INNER)));
+    for peer in others() {
+        steps.push(Step::add_route(&vpc, route(peer.prefix, WIREGUARD)));
+    }
+    Ok(())
+}
+
+/// The WireGuard configuration of a host: every other host is a peer.
+///
+/// # Errors
+///
+/// Those of [`endpoint_towards`].
+pub fn mesh(deployment: &Deployment, host: &Host) -> Result<Mesh, Error> {
+    let others = deployment.hosts.iter().filter(|other| other.name != host.name);
+    let peers = others.map(|peer| {
+        let endpoint = SocketAddr::new(endpoint_towards(host, peer)?, peer.port);
+        Ok(MeshPeer { host: peer.name.clone(), endpoint, allowed: peer.prefix })
+    });
+    Ok(Mesh {
+        device: WIREGUARD.to_owned(),
+        host: host.name.clone(),
+        port: host.port,
+        peers: peers.collect::<Result<_, Error>>()?,
+    })
+}

@@ -1,0 +1,115 @@
+//! From a [`Deployment`] to the ordered changes that make it real. Pure: nothing here touches the machine.
+
+mod host;
+mod mtu;
+mod pod;
+mod script;
+mod show;
+mod step;
+mod underlay;
+
+use kraud_netlink::LinkChange;
+
+use crate::error::Error;
+use crate::model::{Deployment, Host};
+
+pub use host::mesh;
+pub use mtu::Mtu;
+pub use show::{PlanData, StepData};
+pub use step::{Action, Mesh, MeshPeer, Step};
+pub use underlay::{ROUTER, addresses as underlay_addresses, endpoint_towards};
+
+/// The route protocol number of everything that kraud installs: unassigned in iproute2's `rt_protos`, so that the
+/// routes of others are never touched.
+pub const PROTOCOL: u8 = 75;
+
+/// The WireGuard device of a VPC's namespace.
+pub const WIREGUARD: &str = "wg0";
+/// A pod's device in the VPC.
+pub const POD_DEVICE: &str = "eth0";
+/// A pod's device for all of its overlays: the kernel allows one external ip6tnl per namespace.
+pub const OVERLAY_DEVICE: &str = "overlay";
+
+/// What carries the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plane {
+    /// wireguard, ipvlan and ip6tnl links.
+    Kernel,
+    /// TUN devices, kraud-tunnel and boringtun.
+    Userspace,
+}
+
+impl Plane {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Userspace => "userspace",
+        }
+    }
+}
+
+/// Ordered changes; those of one namespace never depend on a later one.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The network namespaces that it needs, in the order in which they are made.
+    pub namespaces: Vec<String>,
+    /// The changes.
+    pub steps: Vec<Step>,
+    /// What the packets may measure.
+    pub mtu: Mtu,
+}
+
+impl Plan {
+    /// Plans a deployment on hosts that are network namespaces of one machine, joined by a router of its own.
+    ///
+    /// Time is linear in the routes: pods x peers in their overlays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unplannable`] where two hosts have no underlay family in common, or a driver cannot be carried.
+    pub fn new(deployment: &Deployment, plane: Plane) -> Result<Self, Error> {
+        carried(deployment)?;
+        let mtu = Mtu::predict(&deployment.hosts)?;
+        let mut plan = Self { namespaces: vec![ROUTER.to_owned()], steps: Vec::new(), mtu };
+        plan.namespaces.extend(deployment.hosts.iter().map(|host| host.name.clone()));
+        if plane == Plane::Kernel {
+            plan.namespaces.extend(deployment.hosts.iter().map(vpc_namespace));
+        }
+        plan.namespaces.extend(deployment.pods.iter().map(|pod| pod.name.clone()));
+
+        let mut steps = Vec::new();
+        for name in &plan.namespaces {
+            steps.push(Step::set_link(name, LinkChange::new("lo").up()));
+        }
+        underlay::plan(&deployment.hosts, &mut steps);
+        if plane == Plane::Kernel {
+            for index in 0..deployment.hosts.len() {
+                host::plan(deployment, index, mtu, &mut steps)?;
+            }
+        }
+        for pod in &deployment.pods {
+            pod::plan(deployment, pod, plane, mtu, &mut steps);
+        }
+        plan.steps = steps;
+        Ok(plan)
+    }
+}
+
+/// The namespace of a VPC on one host.
+#[must_use]
+pub fn vpc_namespace(host: &Host) -> String {
+    format!("{}-vpc", host.name)
+}
+
+/// Refuses drivers that no plane carries.
+fn carried(deployment: &Deployment) -> Result<(), Error> {
+    match deployment.overlays.iter().find(|overlay| overlay.driver != "ipip") {
+        None => Ok(()),
+        Some(overlay) => Err(Error::Unplannable(format!(
+            "network `{}` has driver `{}`: only `ipip` overlays span hosts; set `driver: ipip` or leave it out",
+            overlay.name, overlay.driver
+        ))),
+    }
+}

@@ -1,0 +1,94 @@
+//! One change of a plan.
+
+use std::net::SocketAddr;
+
+use ipnet::Ipv6Net;
+use kraud_netlink::{Address, Link, LinkChange, Op, Route, Sysctl};
+
+/// A change in one network namespace.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The namespace, by its name in the plan.
+    pub namespace: String,
+    /// What is done there.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A change that kraud-netlink makes.
+    Netlink(Op),
+    /// Keys, port and peers of a WireGuard device. Keys are named by their host: a plan holds no secrets.
+    Mesh(Mesh),
+    /// A TUN device of the userspace plane.
+    Tun {
+        /// Its name.
+        device: String,
+    },
+}
+
+/// The configuration of a WireGuard device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mesh {
+    /// The device.
+    pub device: String,
+    /// The host whose private key it has.
+    pub host: String,
+    /// Its UDP port.
+    pub port: u16,
+    /// The other hosts.
+    pub peers: Vec<MeshPeer>,
+}
+
+/// Another host, seen from a WireGuard device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeshPeer {
+    /// The host whose public key it has.
+    pub host: String,
+    /// Where its UDP port is.
+    pub endpoint: SocketAddr,
+    /// Its pods' prefix: one allowed-ip per host, not one per pod.
+    pub allowed: Ipv6Net,
+}
+
+impl Step {
+    fn netlink(namespace: impl Into<String>, op: Op) -> Self {
+        Self { namespace: namespace.into(), action: Action::Netlink(op) }
+    }
+
+    pub(super) fn add_address(namespace: impl Into<String>, address: Address) -> Self {
+        Self::netlink(namespace, Op::AddAddress(address))
+    }
+
+    pub(super) fn add_link(namespace: impl Into<String>, link: Link) -> Self {
+        Self::netlink(namespace, Op::AddLink(link))
+    }
+
+    pub(super) fn add_route(namespace: impl Into<String>, route: Route) -> Self {
+        Self::netlink(namespace, Op::AddRoute(route))
+    }
+
+    pub(super) fn move_link(namespace: impl Into<String>, name: &str, netns: &str) -> Self {
+        let op = Op::MoveLink { name: name.to_owned(), netns: netns.to_owned(), rename: None };
+        Self::netlink(namespace, op)
+    }
+
+    pub(super) fn set_link(namespace: impl Into<String>, change: LinkChange) -> Self {
+        Self::netlink(namespace, Op::SetLink(change))
+    }
+
+    pub(super) fn write_sysctl(namespace: impl Into<String>, sysctl: Sysctl) -> Self {
+        Self::netlink(namespace, Op::WriteSysctl(sysctl))
+    }
+
+    /// What is done, in words.
+    #[must_use]
+    pub fn description(&self) -> String {
+        match &self.action {
+            Action::Netlink(op) => op.to_string(),
+            Action::Mesh(mesh) => format!("set wireguard device {:?}: port {}, {} peers", mesh.device, mesh.port, mesh.peers.len()),
+            Action::Tun { device } => format!("open TUN device {device:?}"),
+        }
+    }
+}

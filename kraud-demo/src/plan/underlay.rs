@@ -1,0 +1,78 @@
+//! The network between the hosts: a router with a subnet of its own for each of them (row A2).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use kraud_netlink::{AddrGenMode, Address, Link, Route, Sysctl, Veth};
+
+use super::step::Step;
+use super::{POD_DEVICE, PROTOCOL};
+use crate::cli::Underlay;
+use crate::error::Error;
+use crate::model::Host;
+
+/// The namespace that stands for the network between the hosts.
+pub const ROUTER: &str = "underlay";
+
+/// The addresses of the `number`-th host, counted from 1, on the underlay.
+///
+/// IPv4 comes from the benchmarking range 198.18.0.0/15 (RFC 2544), IPv6 from the documentation prefix (RFC 3849).
+#[must_use]
+pub fn addresses(number: u8, family: Underlay) -> Vec<IpAddr> {
+    let v4 = IpAddr::V4(Ipv4Addr::new(198, 18, number, 2));
+    let v6 = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, number.into(), 0, 0, 0, 0, 2));
+    match (family, number % 2) {
+        (Underlay::Dual, _) | (Underlay::Mixed, _) if family == Underlay::Dual || number == 1 => vec![v6, v4],
+        (Underlay::V4, _) | (Underlay::Mixed, 0) => vec![v4],
+        _ => vec![v6],
+    }
+}
+
+/// Where `host` reaches `peer`: over IPv6 if both have it, else over IPv4.
+///
+/// # Errors
+///
+/// [`Error::Unplannable`] if they have no family in common.
+pub fn endpoint_towards(host: &Host, peer: &Host) -> Result<IpAddr, Error> {
+    let has = |v6: bool| host.underlay.iter().any(|own| own.is_ipv6() == v6);
+    let common = |v6: bool| peer.underlay.iter().copied().find(|theirs| theirs.is_ipv6() == v6 && has(v6));
+    common(true).or_else(|| common(false)).ok_or_else(|| {
+        Error::Unplannable(format!(
+            "hosts `{}` and `{}` have no underlay family in common: give one of them an endpoint of the other's family",
+            host.name, peer.name
+        ))
+    })
+}
+
+/// The router's links and addresses, and each host's way to it.
+pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
+    steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding4(true)));
+    steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding6(true)));
+    for host in hosts {
+        let peer = Veth::peer(POD_DEVICE).netns(&host.name).up();
+        steps.push(Step::add_link(ROUTER, Link::veth(&host.name, peer).up().addr_gen_mode(AddrGenMode::None)));
+        for address in &host.underlay {
+            let (net, router, default) = subnet(*address);
+            steps.push(Step::add_address(ROUTER, Address::new(&host.name, router).nodad()));
+            steps.push(Step::add_address(&host.name, Address::new(POD_DEVICE, net).nodad()));
+            let route = default.dev(POD_DEVICE).via(router.addr()).protocol(PROTOCOL);
+            steps.push(Step::add_route(&host.name, route));
+        }
+    }
+}
+
+/// A host's address with its prefix length, the router's beside it, and a default route of that family.
+fn subnet(address: IpAddr) -> (IpNet, IpNet, Route) {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            let net = |address| IpNet::V4(Ipv4Net::new_assert(address, 24));
+            (net(v4), net(Ipv4Addr::new(a, b, c, 1)), Route::default_v4())
+        }
+        IpAddr::V6(v6) => {
+            let net = |address| IpNet::V6(Ipv6Net::new_assert(address, 64));
+            let prefix = u128::from(v6) & !u128::from(u64::MAX);
+            (net(v6), net(Ipv6Addr::from(prefix | 1)), Route::default_v6())
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Which plane this machine can carry, by trying and never by its version.
+
+use std::fs::OpenOptions;
+
+use kraud_netlink::{Capabilities, Support};
+
+use crate::cli::PlaneChoice;
+use crate::error::Error;
+use crate::plan::Plane;
+
+/// Chooses a plane and says why.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] where the chosen plane, or with `auto` any plane, cannot run here.
+pub fn choose(choice: PlaneChoice) -> Result<(Plane, String), Error> {
+    match choice {
+        PlaneChoice::Kernel => match missing_links()? {
+            None => Ok((Plane::Kernel, "as asked; the kernel has wireguard, ipvlan and ip6tnl".to_owned())),
+            Some(missing) => Err(Error::Unavailable {
+                what: format!("the kernel plane cannot run here: {missing}"),
+                help: format!("{MODULES}, or take --plane userspace"),
+            }),
+        },
+        PlaneChoice::Userspace => tun().map(|()| (Plane::Userspace, "as asked".to_owned())),
+        PlaneChoice::Auto => match missing_links()? {
+            None => Ok((Plane::Kernel, "the kernel has wireguard, ipvlan and ip6tnl".to_owned())),
+            Some(missing) => match tun() {
+                Ok(()) => Ok((Plane::Userspace, missing)),
+                Err(Error::Unavailable { what, help }) => Err(Error::Unavailable {
+                    what: format!("no plane can run here: {missing}; {what}"),
+                    help: format!("{MODULES}; or, for the userspace plane, {help}"),
+                }),
+                Err(error) => Err(error),
+            },
+        },
+    }
+}
+
+const MODULES: &str = "load the modules as root: modprobe -a wireguard ipvlan ip6_tunnel";
+
+/// What the kernel plane needs and this kernel lacks, in the kernel's own words.
+fn missing_links() -> Result<Option<String>, Error> {
+    let found = Capabilities::probe().map_err(Error::netlink("trying out link kinds"))?;
+    let needed = [
+        ("wireguard", &found.wireguard),
+        ("ipvlan", &found.ipvlan),
+        ("external ip6tnl", &found.ip6tnl_external),
+        ("encap ip6 routes", &found.encap_ip6),
+    ];
+    let missing: Vec<String> = needed
+        .iter()
+        .filter_map(|(what, support)| match support {
+            Support::Yes => None,
+            Support::No(why) => Some(format!("no {what} ({why})")),
+        })
+        .collect();
+    Ok((!missing.is_empty()).then(|| missing.join(", ")))
+}
+
+/// Whether this user may open TUN devices.
+fn tun() -> Result<(), Error> {
+    match OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Unavailable {
+            what: format!("/dev/net/tun cannot be opened: {error}"),
+            help: "run as root, or let this user open it: chmod 666 /dev/net/tun (modprobe tun where it is missing)"
+                .to_owned(),
+        }),
+    }
+}

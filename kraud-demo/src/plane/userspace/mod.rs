@@ -1,0 +1,80 @@
+//! The userspace plane: TUN devices, kraud-tunnel and boringtun, one thread per host.
+//!
+//! ```text
+//! pod  overlay (TUN) -> kraud-tunnel puts IPv6 around it \
+//! pod  eth0 (TUN) ----------------------------------------> boringtun -> UDP on the underlay -> the peer's way back
+//! ```
+
+mod host;
+mod peers;
+mod pod;
+
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tun_rs::SyncDevice;
+
+use host::Host;
+use peers::Peers;
+use pod::Pod;
+
+pub use peers::PeerSpec;
+pub use pod::PodSpec;
+
+pub(super) use peers::open_socket;
+pub(super) use pod::open_tun;
+
+/// Everything that one host's thread needs.
+pub(super) struct HostPorts {
+    pub(super) name: String,
+    pub(super) private_key: [u8; 32],
+    pub(super) socket: UdpSocket,
+    pub(super) peers: Vec<PeerSpec>,
+    pub(super) pods: Vec<PodPorts>,
+}
+
+/// A pod and its open devices.
+pub(super) struct PodPorts {
+    pub(super) spec: PodSpec,
+    pub(super) vpc: SyncDevice,
+    pub(super) overlay: Option<SyncDevice>,
+}
+
+/// The running plane; it stops when it is dropped.
+#[derive(Debug)]
+pub(super) struct Userspace {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Userspace {
+    /// Starts one thread per host.
+    ///
+    /// # Errors
+    ///
+    /// The system's refusal to start a thread; those that run already are stopped.
+    pub(super) fn start(hosts: Vec<HostPorts>) -> io::Result<Self> {
+        let mut plane = Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        for ports in hosts {
+            let stop = Arc::clone(&plane.stop);
+            let pods = ports.pods.into_iter().map(|pod| Pod::new(pod.spec, pod.vpc, pod.overlay)).collect();
+            let host = Host { socket: ports.socket, peers: Peers::new(ports.private_key, ports.peers), pods };
+            let thread = std::thread::Builder::new().name(ports.name);
+            plane.threads.push(thread.spawn(move || host.run(&stop))?);
+        }
+        Ok(plane)
+    }
+}
+
+impl Drop for Userspace {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so on stderr already; the namespaces go down either way.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The WireGuard half of the userspace plane: one boringtun session per peer host, all on one UDP socket.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use boringtun::noise::handshake::parse_handshake_anon;
+use boringtun::noise::{Packet, Tunn, TunnResult};
+use boringtun::x25519::{PublicKey, StaticSecret};
+use ipnet::Ipv6Net;
+
+/// Room that boringtun wants beyond the packet: header and tag, and never less than a handshake message.
+const WIREGUARD_ROOM: usize = 160;
+
+/// The largest datagram that a peer can send.
+pub(super) const LARGEST_DATAGRAM: usize = 65_535;
+
+/// A peer host as the plan describes it.
+#[derive(Clone, Debug)]
+pub struct PeerSpec {
+    /// Its public key.
+    pub public_key: [u8; 32],
+    /// Where its UDP socket is on the underlay.
+    pub endpoint: SocketAddr,
+    /// The only inner source addresses that it may send from: its pods' prefix.
+    pub allowed: Ipv6Net,
+}
+
+/// The sessions with all peer hosts.
+pub(super) struct Peers {
+    private: StaticSecret,
+    public: PublicKey,
+    peers: Vec<Peer>,
+    scratch: Vec<u8>,
+}
+
+struct Peer {
+    spec: PeerSpec,
+    session: Tunn,
+}
+
+impl Peers {
+    pub(super) fn new(private_key: [u8; 32], specs: Vec<PeerSpec>) -> Self {
+        let private = StaticSecret::from(private_key);
+        let public = PublicKey::from(&private);
+        let peers = (0u32..).zip(specs).map(|(index, mut spec)| {
+            spec.endpoint = for_socket(spec.endpoint);
+            let theirs = PublicKey::from(spec.public_key);
+            let session = Tunn::new(private.clone(), theirs, None, None, index, None);
+            Peer { spec, session }
+        });
+        let peers = peers.collect();
+        Self { private, public, peers, scratch: vec![0; LARGEST_DATAGRAM + WIREGUARD_ROOM] }
+    }
+
+    /// The peer whose pods have `address`.
+    pub(super) fn route(&self, address: Ipv6Addr) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.spec.allowed.contains(&address))
+    }
+
+    /// Encrypts `packet` for a peer. Without a session yet it is queued and a handshake begins.
+    pub(super) fn send(&mut self, socket: &UdpSocket, peer: usize, packet: &[u8]) {
+        if let Some(peer) = self.peers.get_mut(peer) {
+            if let TunnResult::WriteToNetwork(datagram) = peer.session.encapsulate(packet, &mut self.scratch) {
+                transmit(socket, datagram, peer.spec.endpoint);
+            }
+        }
+    }
+
+    /// Decrypts a datagram into `plain`; returns the packet's length where it carried one that its peer may send.
+    pub(super) fn receive(
+        &mut self,
+        socket: &UdpSocket,
+        datagram: &[u8],
+        from: SocketAddr,
+        plain: &mut [u8],
+    ) -> Option<usize> {
+        let index = self.sender(datagram)?;
+        let peer = self.peers.get_mut(index)?;
+        match peer.session.decapsulate(Some(from.ip()), datagram, plain) {
+            TunnResult::WriteToTunnelV6(packet, source) => {
+                // Only an authenticated packet moves a peer to another endpoint.
+                peer.spec.endpoint = from;
+                peer.spec.allowed.contains(&source).then_some(packet.len())
+            }
+            TunnResult::WriteToNetwork(answer) => {
+                transmit(socket, answer, from);
+                peer.spec.endpoint = from;
+                while let TunnResult::WriteToNetwork(queued) =
+                    peer.session.decapsulate(None, &[], &mut self.scratch)
+                {
+                    transmit(socket, queued, from);
+                }
+                None
+            }
+            TunnResult::WriteToTunnelV4(..) | TunnResult::Done | TunnResult::Err(_) => None,
+        }
+    }
+
+    /// Runs the protocol's timers: handshake retries, rekeys, keepalives.
+    pub(super) fn tick(&mut self, socket: &UdpSocket) {
+        for peer in &mut self.peers {
+            if let TunnResult::WriteToNetwork(datagram) = peer.session.update_timers(&mut self.scratch) {
+                transmit(socket, datagram, peer.spec.endpoint);
+            }
+        }
+    }
+
+    /// Which peer sent a datagram: by the receiver index that we gave it, or by the key in its first handshake message.
+    fn sender(&self, datagram: &[u8]) -> Option<usize> {
+        let index = match Tunn::parse_incoming_packet(datagram).ok()? {
+            Packet::HandshakeInit(message) => {
+                let half = parse_handshake_anon(&self.private, &self.public, &message).ok()?;
+                return self.peers.iter().position(|peer| peer.spec.public_key == half.peer_static_public);
+            }
+            Packet::HandshakeResponse(message) => message.receiver_idx,
+            Packet::PacketCookieReply(message) => message.receiver_idx,
+            Packet::PacketData(message) => message.receiver_idx,
+        };
+        // boringtun keeps the low 8 bits for the session, the rest is the index given at the start.
+        usize::try_from(index >> 8).ok()
+    }
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Peers").field("peers", &self.peers.len()).finish_non_exhaustive()
+    }
+}
+
+/// Sends a datagram; a lost one is the peers' to send again, as on any network.
+fn transmit(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) {
+    let _: io::Result<usize> = socket.send_to(datagram, to);
+}
+
+/// An IPv6 socket reaches an IPv4 endpoint by its IPv4-mapped address (RFC 4291 section 2.5.5.2).
+fn for_socket(endpoint: SocketAddr) -> SocketAddr {
+    match endpoint.ip() {
+        IpAddr::V4(address) => SocketAddr::new(address.to_ipv6_mapped().into(), endpoint.port()),
+        IpAddr::V6(_) => endpoint,
+    }
+}
+
+/// Opens the WireGuard port in the calling thread's network namespace, for both families.
+///
+/// # Errors
+///
+/// Those of `bind(2)`.
+pub(in crate::plane) fn open_socket(port: u16) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}

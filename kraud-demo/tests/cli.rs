@@ -1,0 +1,95 @@
+//! What needs no privilege: plans, lists, and what is said about bad input.
+
+mod common;
+
+use common::{EmptyFolder, file, kraud};
+
+#[test]
+fn a21_mangled_yaml_is_named_with_its_place_and_nothing_is_touched() {
+    let file = file!("mangled.yaml");
+    for command in ["lab", "plan"] {
+        let run = kraud([command, "-f", &file.path()]);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert_eq!(run.stdout, "");
+        assert!(run.stderr.contains("mangled.yaml:4:"), "{}", run.stderr);
+        assert!(run.stderr.contains("nothing was touched"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn b13_an_undefined_network_is_named_with_both_places() {
+    let file = file!("undefined_network.yaml");
+    let run = kraud(["plan", "-f", &file.path()]);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("undefined_network.yaml:7:9"), "{}", run.stderr);
+    assert!(run.stderr.contains("app_net") && run.stderr.contains("beef"), "{}", run.stderr);
+}
+
+#[test]
+fn an_address_outside_its_subnet_is_named_with_its_place() {
+    let file = file!("outside.yaml");
+    let run = kraud(["lab", "-f", &file.path()]);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("outside.yaml:12:23"), "{}", run.stderr);
+    assert!(run.stderr.contains("10.0.0.2") && run.stderr.contains("192.168.0.0/16"), "{}", run.stderr);
+}
+
+#[test]
+fn an_address_given_twice_names_both_services() {
+    let file = file!("taken_twice.yaml");
+    let run = kraud(["plan", "-f", &file.path()]);
+    assert_ne!(run.code, 0);
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("db") && run.stderr.contains("cache"), "{}", run.stderr);
+}
+
+#[test]
+fn a_driver_that_spans_no_hosts_is_refused() {
+    let file = file!("bridge.yaml");
+    let run = kraud(["plan", "-f", &file.path()]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("`b` has driver `bridge`"), "{}", run.stderr);
+    let list = kraud(["overlay", "ls", "-f", &file.path()]);
+    assert_eq!(list.code, 0, "a list is not a plan: {}", list.stderr);
+}
+
+#[test]
+fn without_a_file_the_lists_have_their_headers() {
+    for (list, header) in [
+        ("overlay", "aid  namespace  name  driver  net4  net6  \n"),
+        ("network", "NETWORK ID   NAME      DRIVER    SCOPE\n"),
+        ("ns", "NAME  CREATED  \n"),
+    ] {
+        let run = kraud([list, "ls"]);
+        assert_eq!((run.code, run.stdout.as_str()), (0, header), "{}", run.stderr);
+        assert_eq!(kraud([list, "ls", "-o", "json"]).stdout, "[]\n");
+    }
+}
+
+#[test]
+fn without_a_file_a_plan_says_what_is_missing() {
+    let run = kraud(["plan"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("compose.yaml") && run.stderr.contains("-f FILE"), "{}", run.stderr);
+}
+
+#[test]
+fn the_compose_file_of_the_current_folder_is_found() {
+    let folder = EmptyFolder::new();
+    std::fs::write(folder.path().join("docker-compose.yaml"), include_str!("../examples/nextcloud.yaml")).unwrap();
+    let output = std::process::Command::new(common::binary()).args(["ns", "ls"]).current_dir(folder.path()).output();
+    let run = common::finished(output.unwrap());
+    assert_eq!(run.stdout, "NAME       CREATED  \nnextcloud  -\n", "{}", run.stderr);
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_a_usage_error() {
+    for arguments in [&["lab", "--hosts", "0"][..], &["plan", "-o", "xml"], &["frobnicate"], &[]] {
+        let run = kraud(arguments);
+        assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+    assert_eq!(kraud(["--help"]).code, 0);
+}

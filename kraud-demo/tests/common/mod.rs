@@ -1,0 +1,94 @@
+//! Runs the binary as a user would.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The binary under test; the real-kernel lane names the one that it carries along.
+pub fn binary() -> PathBuf {
+    std::env::var_os("KRAUD_DEMO").map_or_else(|| env!("CARGO_BIN_EXE_kraud-demo").into(), PathBuf::from)
+}
+
+/// A finished run.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the binary in an empty folder, so that no compose file is found by chance.
+pub fn kraud<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Run {
+    let here = EmptyFolder::new();
+    let mut command = Command::new(binary());
+    command.args(arguments).current_dir(here.path()).env_remove("COMPOSE_PROJECT_NAME");
+    finished(command.output().expect("the binary runs"))
+}
+
+pub fn finished(output: Output) -> Run {
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+    }
+}
+
+impl Run {
+    /// The run's data, after it ended well.
+    pub fn json(&self) -> Value {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        serde_json::from_str(&self.stdout).expect("stdout is JSON")
+    }
+}
+
+/// A file in `tests/files`; the text is part of the test, so that it also works where the sources are not.
+macro_rules! file {
+    ($name:literal) => {
+        crate::common::TextFile::new($name, include_str!(concat!("files/", $name)))
+    };
+}
+pub(crate) use file;
+
+/// A file that exists as long as the test.
+pub struct TextFile {
+    folder: EmptyFolder,
+    name: &'static str,
+}
+
+impl TextFile {
+    pub fn new(name: &'static str, text: &str) -> Self {
+        let folder = EmptyFolder::new();
+        std::fs::write(folder.path().join(name), text).expect("the temporary folder is writable");
+        Self { folder, name }
+    }
+
+    pub fn path(&self) -> String {
+        self.folder.path().join(self.name).display().to_string()
+    }
+}
+
+/// A folder that exists as long as the test.
+pub struct EmptyFolder(PathBuf);
+
+impl EmptyFolder {
+    pub fn new() -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let unique = format!("kraud-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(unique);
+        std::fs::create_dir_all(&path).expect("the temporary folder is writable");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for EmptyFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,103 @@
+//! `lab` on this machine's own kernel, in whatever plane it has.
+//!
+//! These need root or user namespaces, and `/dev/net/tun` where the kernel lacks the links, so they run on request:
+//! `cargo test -p kraud-demo --test lab -- --ignored`, as `cargo xtask ci` does.
+
+mod common;
+mod scenario;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use common::{TextFile, binary, kraud};
+use scenario::{all_as_expected, network_state, pings, settled_processes};
+
+const WHY: &str = "needs root or a user namespace, and /dev/net/tun";
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn a07_every_pair_of_pods_talks_over_both_networks_up_to_the_mtu() {
+    let before = network_state();
+    for _ in 0..2 {
+        let report = kraud(["lab", "-o", "json"]).json();
+        all_as_expected(&report);
+        assert_eq!(report["pods"].as_array().unwrap().len(), 6, "{WHY}");
+    }
+    assert_eq!(network_state(), before, "nothing is left behind");
+}
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn a02_hosts_on_different_subnets_and_families_join_one_vpc() {
+    for underlay in ["v4", "mixed", "dual"] {
+        let report = kraud(["lab", "-o", "json", "--underlay", underlay]).json();
+        all_as_expected(&report);
+        let hosts = report["hosts"].as_array().unwrap();
+        assert_ne!(hosts[0]["underlay"], hosts[1]["underlay"]);
+    }
+}
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn a03_nothing_is_seen_on_the_underlay_but_wireguard() {
+    let report = kraud(["lab", "-o", "json", "--hosts", "3"]).json();
+    all_as_expected(&report);
+    assert!(report["underlay"]["wireguard"].as_u64().unwrap() > 100);
+    assert_eq!(report["underlay"]["plaintext"], 0);
+}
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn a04_a_packet_larger_than_the_vpc_carries_is_refused_not_fragmented() {
+    let report = kraud(["lab", "-o", "json"]).json();
+    let refused = pings(&report).into_iter().filter(|ping| ping["expect"] == "too-big");
+    let vpc: Vec<_> = refused.filter(|ping| ping["network"] == "vpc").collect();
+    assert!(!vpc.is_empty() && vpc.iter().all(|ping| ping["ok"] == true && ping["bytes"] == 1421));
+}
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn a13_a14_a15_the_lab_prints_the_lists() {
+    let file = TextFile::new("nextcloud.yaml", include_str!("../examples/nextcloud.yaml"));
+    let lab = kraud(["lab", "-f", &file.path()]);
+    assert_eq!(lab.code, 0, "{}", lab.stderr);
+    for list in ["overlay", "network", "ns"] {
+        let alone = kraud([list, "ls", "-f", &file.path()]);
+        assert!(lab.stdout.contains(&alone.stdout), "{list}: {}", lab.stdout);
+    }
+}
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn an_interrupted_run_leaves_nothing_behind() {
+    let before = network_state();
+    for (signal, after) in [("INT", 300), ("TERM", 100), ("INT", 30), ("KILL", 300)] {
+        let mut lab = std::process::Command::new(binary()).args(["lab", "--hosts", "4"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        let kill = std::process::Command::new("kill").args([format!("-{signal}"), lab.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let asked = Instant::now();
+        let status = lab.wait().unwrap();
+        assert!(!status.success());
+        assert!(asked.elapsed() < Duration::from_secs(10), "it ends soon after the signal");
+        assert!(settled_processes("kraud-demo").is_empty());
+    }
+    assert_eq!(network_state(), before);
+}
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn keys_are_kept_in_files_that_only_their_owner_reads() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = common::EmptyFolder::new();
+    let keys = folder.path().join("keys");
+    let run = || kraud(["lab", "-o", "json", "--keys", keys.to_str().unwrap()]);
+    let (first, second) = (run().json(), run().json());
+    assert_eq!(first["hosts"], second["hosts"], "the second run has the keys of the first");
+    for host in ["host1", "host2"] {
+        let file = keys.join(format!("{host}.key"));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let private = fs::read_to_string(&file).unwrap();
+        assert!(!first.to_string().contains(private.trim()));
+    }
+}
