@@ -1,0 +1,58 @@
+//! Fuzz smoke: every target for a few seconds, on the toolchain that is here.
+
+use std::fs;
+
+use crate::shell::{self, Result};
+use crate::verdict::Verdict;
+use crate::workspace::{cargo, root, target};
+
+/// Enough to replay the corpus and to mutate it a little; the long runs are done by hand.
+const SECONDS_PER_TARGET: u32 = 10;
+
+/// Builds all targets and runs each from its committed corpus.
+///
+/// No sanitizer, so that a stable toolchain will do. What the fuzzer finds on the way goes to a
+/// scratch folder: the committed corpus only changes when somebody means it.
+pub(crate) fn smoke() -> Result<Verdict> {
+    shell::run(&mut cargo(&["fuzz", "build", "--sanitizer", "none"]))?;
+    let list = shell::read(&mut cargo(&["fuzz", "list"]))?;
+    let mut failures = Vec::new();
+    for name in list.lines() {
+        if let Err(error) = smoke_one(name) {
+            println!("{error}");
+            failures.push(name);
+        }
+    }
+    if failures.is_empty() {
+        println!("{} targets found nothing", list.lines().count());
+        Ok(Verdict::Passed)
+    } else {
+        Ok(Verdict::Failed(format!(
+            "fuzz targets that failed: {}",
+            failures.join(", ")
+        )))
+    }
+}
+
+fn smoke_one(name: &str) -> Result<()> {
+    let corpus = root().join("fuzz/corpus").join(name);
+    if !corpus
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_some())
+    {
+        return Err(format!("fuzz/corpus/{name} has no inputs: commit a seed corpus").into());
+    }
+    let scratch = target().join("fuzz-smoke").join(name);
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    fs::create_dir_all(&scratch)?;
+    // libFuzzer writes its findings to the first folder and only reads the others.
+    let mut command = cargo(&["fuzz", "run", "--sanitizer", "none", name]);
+    command.args([scratch, corpus]).arg("--");
+    command
+        .arg(format!("-max_total_time={SECONDS_PER_TARGET}"))
+        .arg("-verbosity=0")
+        .arg("-print_final_stats=1");
+    shell::run(&mut command)
+}

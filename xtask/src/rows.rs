@@ -1,0 +1,123 @@
+//! `cargo xtask rows`: which test shows which capability row of the seed documents.
+//!
+//! A test shows the rows that its name begins with: `a18_a_prefix_is_delegated`, or
+//! `a13_a14_listings_look_as_posted`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::chore::nothing_left;
+use crate::shell::Result;
+use crate::workspace::{root, sources};
+
+/// The last row of each section.
+const SECTIONS: &[(char, u8)] = &[('a', 21), ('b', 19), ('c', 33)];
+
+type Row = (char, u8);
+
+pub(crate) fn main(arguments: Vec<String>) -> Result<ExitCode> {
+    nothing_left(&arguments)?;
+    let mut shown: BTreeMap<Row, Vec<String>> = BTreeMap::new();
+    for path in sources()? {
+        let file = path.strip_prefix(root())?;
+        for name in function_names(&fs::read_to_string(&path)?) {
+            for row in rows_of(name) {
+                let line = format!("{} {name} ({})", file.display(), lane(file));
+                shown.entry(row).or_default().push(line);
+            }
+        }
+    }
+    print!("{}", table(&shown));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn function_names(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+        line.strip_prefix("fn ")?.split('(').next()
+    })
+}
+
+/// The rows that a test of this name shows.
+fn rows_of(name: &str) -> impl Iterator<Item = Row> {
+    name.split('_').map_while(row)
+}
+
+/// `a18`, if there is such a row.
+fn row(word: &str) -> Option<Row> {
+    let letter = word.chars().next()?;
+    let (_, last) = SECTIONS.iter().find(|(section, _)| *section == letter)?;
+    let number = word[1..].parse().ok()?;
+    (1..=*last).contains(&number).then_some((letter, number))
+}
+
+/// Where a test in this file runs.
+fn lane(file: &Path) -> &'static str {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with("kernel_") || file.starts_with("xtask/src/guest") {
+        "real kernel"
+    } else {
+        "host"
+    }
+}
+
+fn table(shown: &BTreeMap<Row, Vec<String>>) -> String {
+    let mut table = String::new();
+    let mut total = 0;
+    for &(letter, last) in SECTIONS {
+        for number in 1..=last {
+            total += 1;
+            let name = format!("{}{number}", letter.to_ascii_uppercase());
+            let tests = shown.get(&(letter, number));
+            for (index, test) in tests.into_iter().flatten().enumerate() {
+                let name = if index == 0 { &*name } else { "" };
+                let _ = writeln!(table, "{name:<5}{test}");
+            }
+            if tests.is_none() {
+                let _ = writeln!(table, "{name:<5}-");
+            }
+        }
+    }
+    let _ = writeln!(
+        table,
+        "\n{} of {total} rows have a test that names them.",
+        shown.len()
+    );
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_shows_all_the_rows_it_begins_with() {
+        let rows: Vec<_> = rows_of("a13_a14_listings_of_a15").collect();
+        assert_eq!(rows, [('a', 13), ('a', 14)]);
+    }
+
+    #[test]
+    fn other_names_show_nothing() {
+        for name in [
+            "a_name",
+            "a22_there_is_none",
+            "address_parses",
+            "b0_x",
+            "c",
+            "é_x",
+        ] {
+            assert_eq!(rows_of(name).count(), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_table_has_every_row() {
+        let table = table(&BTreeMap::from([(('a', 2), vec!["x".into(), "y".into()])]));
+        assert!(table.starts_with("A1   -\nA2   x\n     y\nA3   -\n"));
+        assert!(table.ends_with("1 of 73 rows have a test that names them.\n"));
+    }
+}
