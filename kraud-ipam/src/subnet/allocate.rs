@@ -87,6 +87,9 @@ impl Subnet {
                 )
             }
         };
+        if let (Some(parent), Pick::Prefix(_) | Pick::PrefixLen(_)) = (parent, request.pick) {
+            return Err(AllocError::Nested { parent });
+        }
         let wanted = self.exactly(request, parent)?;
         if !request.additional {
             if let Some(holding) = self.present(owner, request, wanted)? {
@@ -101,7 +104,7 @@ impl Subnet {
             None => self.search(owner, request, parent, edits)?,
         };
         let own = match request.pick {
-            Pick::Prefix(_) | Pick::PrefixLen(_) => usable::first_usable(prefix),
+            Pick::Prefix(_) | Pick::PrefixLen(_) => self.own_address(prefix),
             _ => prefix.network(),
         };
         let holding = Holding {
@@ -117,6 +120,17 @@ impl Subnet {
         }
         self.step(SubnetEdit::Hold(holding.clone()), edits);
         Ok((holding, true))
+    }
+
+    /// The first usable address of a prefix that is not reserved.
+    fn own_address(&self, prefix: IpNet) -> IpAddr {
+        let (low, high) = usable::usable_bounds(prefix);
+        let (first, last) = bounds(prefix);
+        let found = self
+            .reserved
+            .next_gap(low, high)
+            .or_else(|| self.reserved.next_gap(first, last));
+        address(Family::of_prefix(prefix), found.unwrap_or(low))
     }
 
     /// Applies an edit that fits by construction and notes it.
@@ -272,11 +286,14 @@ impl Subnet {
                 .map(|(from, _)| from.max(first));
             return refused(at.and_then(|at| self.holder_at(at)), self);
         }
-        // Reserved? A prefix may cover what follows from the subnet's own bounds, an address may not
-        // be it.
+        // Reserved? A prefix may cover what follows from the subnet's own bounds, unless nothing else
+        // is left of it; an address may not be it.
+        let all = self
+            .reserved
+            .range_of(first)
+            .is_some_and(|(_, end)| last <= end);
         let firm = self.reservations.iter().find(|r| {
-            let counts = first == last || !r.role.is_structural();
-            counts && number(r.first) <= last && first <= number(r.last)
+            (all || !r.role.is_structural()) && number(r.first) <= last && first <= number(r.last)
         });
         if let Some(reservation) = firm {
             let holder = Holder::Reserved {

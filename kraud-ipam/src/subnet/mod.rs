@@ -405,14 +405,17 @@ impl Subnet {
     }
 
     fn holder_at(&self, at: u128) -> Option<Holder> {
-        if let Some(holding) = self.inside.get(&at).or_else(|| self.covering(at)) {
-            return Some(Holder::Owner(holding.owner.clone()));
+        if let Some(guest) = self.inside.get(&at) {
+            return Some(Holder::Owner(guest.owner.clone()));
         }
         if let Some(reservation) = self.reservation_at(at) {
             return Some(Holder::Reserved {
                 role: reservation.role,
                 name: reservation.name.clone(),
             });
+        }
+        if let Some(holding) = self.covering(at) {
+            return Some(Holder::Owner(holding.owner.clone()));
         }
         self.resting_at(at).map(|rest| Holder::Resting {
             last: rest.owner.clone(),

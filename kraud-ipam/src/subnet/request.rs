@@ -277,6 +277,14 @@ pub enum AllocError {
         /// What may be meant.
         masked: IpNet,
     },
+    /// Prefixes are delegated out of the subnet, not out of other delegated prefixes.
+    #[error(
+        "a part of the delegated prefix {parent} cannot be delegated again; ask for single addresses inside it"
+    )]
+    Nested {
+        /// The delegated prefix.
+        parent: IpNet,
+    },
     /// No prefix is delegated to the owner named by `inside`.
     #[error("no prefix of {subnet} is delegated to {parent}")]
     NotDelegated {
