@@ -86,7 +86,7 @@ impl Count {
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
         match (self.whole, other.whole) {
-            (true, true) | (false, true) => Self::ZERO,
+            (_, true) => Self::ZERO,
             (true, false) if other.low == 0 => Self::WHOLE,
             (true, false) => Self::new(u128::MAX - (other.low - 1)),
             (false, false) => Self::new(self.low.saturating_sub(other.low)),

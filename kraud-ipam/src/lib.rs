@@ -75,6 +75,6 @@ pub use special::{Policy, Special};
 pub use subnet::SnapshotError;
 pub use subnet::{
     AllocError, AllocRequest, Grant, Holder, Holding, Release, ReleaseError, Reservation, Rest,
-    Role, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage,
+    Role, Shortage, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage,
 };
 pub use usable::{first_usable, last_usable, nth_usable, usable_count};

@@ -91,10 +91,7 @@ impl RangeSet {
         first: u128,
         last: u128,
     ) -> impl Iterator<Item = (u128, u128)> + '_ {
-        let before = self
-            .range_of(first)
-            .map(|(start, _)| start)
-            .unwrap_or(first);
+        let before = self.range_of(first).map_or(first, |(start, _)| start);
         let upper = last.max(before);
         self.ranges
             .range(before..=upper)

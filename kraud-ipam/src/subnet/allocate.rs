@@ -1,11 +1,13 @@
 //! Giving addresses out.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{AllocError, AllocRequest, Grant, Holder, Holding, Subnet, SubnetEdit, request::Pick};
+use super::{
+    AllocError, AllocRequest, Grant, Holder, Holding, Shortage, Subnet, SubnetEdit, request::Pick,
+};
 use crate::{
     Change, Owner,
     family::{self, Family, address, bounds, number},
@@ -85,6 +87,9 @@ impl Subnet {
                 )
             }
         };
+        if let (Some(parent), Pick::Prefix(_) | Pick::PrefixLen(_)) = (parent, request.pick) {
+            return Err(AllocError::Nested { parent });
+        }
         let wanted = self.exactly(request, parent)?;
         if !request.additional {
             if let Some(holding) = self.present(owner, request, wanted)? {
@@ -99,7 +104,7 @@ impl Subnet {
             None => self.search(owner, request, parent, edits)?,
         };
         let own = match request.pick {
-            Pick::Prefix(_) | Pick::PrefixLen(_) => usable::first_usable(prefix),
+            Pick::Prefix(_) | Pick::PrefixLen(_) => self.own_address(prefix),
             _ => prefix.network(),
         };
         let holding = Holding {
@@ -115,6 +120,17 @@ impl Subnet {
         }
         self.step(SubnetEdit::Hold(holding.clone()), edits);
         Ok((holding, true))
+    }
+
+    /// The first usable address of a prefix that is not reserved.
+    fn own_address(&self, prefix: IpNet) -> IpAddr {
+        let (low, high) = usable::usable_bounds(prefix);
+        let (first, last) = bounds(prefix);
+        let found = self
+            .reserved
+            .next_gap(low, high)
+            .or_else(|| self.reserved.next_gap(first, last));
+        address(Family::of_prefix(prefix), found.unwrap_or(low))
     }
 
     /// Applies an edit that fits by construction and notes it.
@@ -270,24 +286,15 @@ impl Subnet {
                 .map(|(from, _)| from.max(first));
             return refused(at.and_then(|at| self.holder_at(at)), self);
         }
-        // Reserved?
-        let mut firm = None;
-        for (from, to) in self.reserved.within(first, last) {
-            if first == last || !self.is_structural(from, to) {
-                firm = (from..=to).find_map(|at| {
-                    let r = self
-                        .reservations
-                        .iter()
-                        .filter(|r| number(r.first) <= at && at <= number(r.last));
-                    r.clone()
-                        .find(|r| !r.role.is_structural())
-                        .or_else(|| r.clone().next().filter(|_| first == last))
-                });
-                if firm.is_some() {
-                    break;
-                }
-            }
-        }
+        // Reserved? A prefix may cover what follows from the subnet's own bounds, unless nothing else
+        // is left of it; an address may not be it.
+        let all = self
+            .reserved
+            .range_of(first)
+            .is_some_and(|(_, end)| last <= end);
+        let firm = self.reservations.iter().find(|r| {
+            (all || !r.role.is_structural()) && number(r.first) <= last && first <= number(r.last)
+        });
         if let Some(reservation) = firm {
             let holder = Holder::Reserved {
                 role: reservation.role,
@@ -369,7 +376,7 @@ impl Subnet {
                 next_from(set, start.unwrap_or(low), low, high)
             }
             Pick::Random(entropy) => random(set, entropy, low, high),
-            Pick::Stable => self.stable(set, owner, low, high),
+            Pick::Stable => self.stable(parent.is_some(), owner, low, high),
             Pick::LongestIdle if parent.is_none() => self.longest_idle(low, high),
             _ => set.next_gap(low, high),
         };
@@ -381,6 +388,11 @@ impl Subnet {
             }
             None => return Err(self.exhausted(low, high)),
         };
+        if parent.is_none() {
+            if let Some(rest) = self.resting_at(found).cloned() {
+                self.wake(rest, edits);
+            }
+        }
         if request.pick == Pick::Next {
             let before = self.cursor.map(|at| address(family, at));
             let after = Some(address(family, found));
@@ -391,7 +403,8 @@ impl Subnet {
         Ok(family::host(address(family, found)))
     }
 
-    fn stable(&self, set: &RangeSet, owner: &Owner, low: u128, high: u128) -> Option<u128> {
+    fn stable(&self, inside: bool, owner: &Owner, low: u128, high: u128) -> Option<u128> {
+        let set = if inside { &self.inner } else { &self.taken };
         let mut space = low.to_be_bytes().to_vec();
         space.extend(high.to_be_bytes());
         space.push(Family::of_prefix(self.prefix).bits());
@@ -401,7 +414,8 @@ impl Subnet {
         for attempt in 0..PROBES {
             at = low + probe.place(attempt, high - low);
             // A name comes back to its own address even while that rests.
-            if !set.contains(at) {
+            let own = || !inside && self.resting_at(at).is_some_and(|rest| rest.owner == *owner);
+            if !set.contains(at) || own() {
                 return Some(at);
             }
         }
@@ -473,16 +487,14 @@ impl Subnet {
 
     fn exhausted(&self, first: u128, last: u128) -> AllocError {
         let family = Family::of_prefix(self.prefix);
-        let usage = self.usage_between(first, last);
-        AllocError::Exhausted {
+        AllocError::Exhausted(Box::new(Shortage {
             subnet: self.prefix,
             first: address(family, first),
             last: address(family, last),
-            reserved: usage.reserved,
-            held: usage.held,
-            resting: usage.resting,
+            usage: self.usage_between(first, last),
             free: self.free_count(),
-        }
+            largest: self.largest_free(),
+        }))
     }
 }
 

@@ -247,7 +247,9 @@ impl Subnet {
 
     fn add_holding(&mut self, holding: &Holding) -> Result<(), Misfit> {
         let (first, last) = self.inner_bounds(holding.prefix)?;
-        if !holding.prefix.contains(&holding.address) {
+        if !holding.prefix.contains(&holding.address)
+            || self.reserved.contains(number(holding.address))
+        {
             return Err(Misfit);
         }
         if !holding.is_prefix() && holding.prefix != family::host(holding.address) {
@@ -261,6 +263,10 @@ impl Subnet {
                     return Err(Misfit);
                 }
                 self.taken.insert(first, last);
+                // What is reserved stays so for those inside.
+                for (from, to) in self.reserved.within(first, last) {
+                    self.inner.insert(from, to);
+                }
                 self.held.insert(first, holding.clone());
                 false
             }
@@ -299,9 +305,10 @@ impl Subnet {
             self.inside.remove(&first);
             self.inner.remove(first, last);
         } else {
-            if self.inner.overlap(first, last).is_some() {
+            if self.inside.range(first..=last).next().is_some() {
                 return Err(Misfit);
             }
+            self.inner.remove(first, last);
             self.held.remove(&first);
             self.free(first, last);
         }
@@ -327,10 +334,10 @@ impl Subnet {
     }
 
     /// Whether a prefix may be taken: it is free but for structural reservations, which a prefix may
-    /// cover and a single address may not be.
+    /// cover in part and a single address may not be.
     fn check_free(&self, first: u128, last: u128) -> Result<(), Misfit> {
         for (from, to) in self.taken.within(first, last) {
-            if first == last || !self.is_structural(from, to) {
+            if (from, to) == (first, last) || !self.is_structural(from, to) {
                 return Err(Misfit);
             }
         }

@@ -26,7 +26,7 @@ mod snapshot;
 pub use builder::{SubnetBuilder, SubnetError};
 pub use edit::{Rest, SubnetEdit};
 pub use release::Release;
-pub use request::{AllocError, AllocRequest, Grant, Holding, ReleaseError};
+pub use request::{AllocError, AllocRequest, Grant, Holding, ReleaseError, Shortage};
 #[cfg(feature = "serde")]
 pub use snapshot::SnapshotError;
 
@@ -52,7 +52,7 @@ pub use snapshot::SnapshotError;
 /// let error = net.allocate("app", AllocRequest::exact("192.168.0.7".parse()?)).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "192.168.0.7/32 cannot go to app: it is held by db; the nearest free address is 192.168.0.8"
+///     "192.168.0.7 cannot go to app: it is held by db; the nearest free address is 192.168.0.8"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -348,6 +348,21 @@ impl Subnet {
             .map(move |(from, to)| (address(family, from), address(family, to)))
     }
 
+    /// The largest free prefix, the first of several equally large ones.
+    pub fn largest_free(&self) -> Option<IpNet> {
+        let family = Family::of_prefix(self.prefix);
+        let (first, last) = bounds(self.prefix);
+        let gaps = self.taken.gaps(first, last);
+        let blocks = gaps.flat_map(|(from, to)| crate::prefixes::cover(family, from, to));
+        blocks.reduce(|best, next| {
+            if next.prefix_len() < best.prefix_len() {
+                next
+            } else {
+                best
+            }
+        })
+    }
+
     fn usage_between(&self, first: u128, last: u128) -> Usage {
         let size = Count::between(first, last);
         let taken = self.taken.count(first, last);
@@ -390,14 +405,17 @@ impl Subnet {
     }
 
     fn holder_at(&self, at: u128) -> Option<Holder> {
-        if let Some(holding) = self.inside.get(&at).or_else(|| self.covering(at)) {
-            return Some(Holder::Owner(holding.owner.clone()));
+        if let Some(guest) = self.inside.get(&at) {
+            return Some(Holder::Owner(guest.owner.clone()));
         }
         if let Some(reservation) = self.reservation_at(at) {
             return Some(Holder::Reserved {
                 role: reservation.role,
                 name: reservation.name.clone(),
             });
+        }
+        if let Some(holding) = self.covering(at) {
+            return Some(Holder::Owner(holding.owner.clone()));
         }
         self.resting_at(at).map(|rest| Holder::Resting {
             last: rest.owner.clone(),

@@ -1,10 +1,11 @@
 //! What is asked of a subnet, and what comes back.
 
+use alloc::boxed::Box;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Holder, SubnetEdit};
+use super::{Holder, SubnetEdit, Usage};
 use crate::{Change, Count, Owner, family};
 
 /// Which address is wanted.
@@ -234,7 +235,8 @@ impl Grant {
 pub enum AllocError {
     /// The owner holds something else here.
     #[error(
-        "{owner} holds {held} already and cannot get {wanted} too; release the first, or ask for an additional one"
+        "{owner} holds {} already and cannot get {} too; release the first, or ask for an additional one",
+        Plain(*.held), Plain(*.wanted)
     )]
     AlreadyHolds {
         /// Who asked.
@@ -245,26 +247,8 @@ pub enum AllocError {
         wanted: IpNet,
     },
     /// No address, or no prefix of the length, is free where it was looked for.
-    #[error(
-        "nothing is free between {first} and {last} of {subnet}: {reserved} reserved, {held} held, {resting} in quarantine; \
-         {free} free in the whole subnet"
-    )]
-    Exhausted {
-        /// The subnet.
-        subnet: IpNet,
-        /// Where it was looked for.
-        first: IpAddr,
-        /// The end of that, included.
-        last: IpAddr,
-        /// Reserved addresses there.
-        reserved: Count,
-        /// Held addresses there.
-        held: Count,
-        /// Addresses in quarantine there.
-        resting: Count,
-        /// Free addresses in the whole subnet.
-        free: Count,
-    },
+    #[error("{0}")]
+    Exhausted(Box<Shortage>),
     /// IPv4 was asked of an IPv6 subnet, or the other way round.
     #[error("{address} is not of the family of {subnet}")]
     Family {
@@ -274,7 +258,7 @@ pub enum AllocError {
         subnet: IpNet,
     },
     /// Somebody else has it.
-    #[error("{wanted} cannot go to {owner}: it is held by {holder}{}", Nearest(*.nearest))]
+    #[error("{} cannot go to {owner}: it is held by {holder}{}", Plain(*.wanted), Nearest(*.nearest))]
     Held {
         /// What was asked for.
         wanted: IpNet,
@@ -293,6 +277,14 @@ pub enum AllocError {
         /// What may be meant.
         masked: IpNet,
     },
+    /// Prefixes are delegated out of the subnet, not out of other delegated prefixes.
+    #[error(
+        "a part of the delegated prefix {parent} cannot be delegated again; ask for single addresses inside it"
+    )]
+    Nested {
+        /// The delegated prefix.
+        parent: IpNet,
+    },
     /// No prefix is delegated to the owner named by `inside`.
     #[error("no prefix of {subnet} is delegated to {parent}")]
     NotDelegated {
@@ -302,7 +294,7 @@ pub enum AllocError {
         parent: Owner,
     },
     /// It lies outside the subnet, or outside the delegated prefix.
-    #[error("{wanted} is outside {subnet}{}", Nearest(*.nearest))]
+    #[error("{} is outside {subnet}{}", Plain(*.wanted), Nearest(*.nearest))]
     Outside {
         /// What was asked for.
         wanted: IpNet,
@@ -311,6 +303,72 @@ pub enum AllocError {
         /// The nearest address that is free.
         nearest: Option<IpAddr>,
     },
+}
+
+/// What there is where nothing was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shortage {
+    /// The subnet.
+    pub subnet: IpNet,
+    /// Where it was looked for.
+    pub first: IpAddr,
+    /// The end of that, included.
+    pub last: IpAddr,
+    /// The addresses there, by state.
+    pub usage: Usage,
+    /// Free addresses in the whole subnet.
+    pub free: Count,
+    /// The largest free prefix of the whole subnet.
+    pub largest: Option<IpNet>,
+}
+
+impl core::fmt::Display for Shortage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self {
+            subnet,
+            first,
+            last,
+            usage,
+            free,
+            ..
+        } = self;
+        write!(
+            f,
+            "nothing that fits is free between {first} and {last} of {subnet}: "
+        )?;
+        let Usage {
+            reserved,
+            held,
+            resting,
+            free: left,
+            ..
+        } = usage;
+        write!(
+            f,
+            "{held} held, {reserved} reserved, {resting} in quarantine, {left} free; "
+        )?;
+        match self.largest {
+            Some(largest) => write!(
+                f,
+                "the whole subnet has {free} free, the largest block being {largest}"
+            ),
+            None => write!(f, "the whole subnet is full"),
+        }
+    }
+}
+
+/// A prefix; of a single address, only the address.
+struct Plain(IpNet);
+
+impl core::fmt::Display for Plain {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.0.prefix_len() == self.0.max_prefix_len() {
+            write!(f, "{}", self.0.addr())
+        } else {
+            write!(f, "{}", self.0)
+        }
+    }
 }
 
 struct Nearest(Option<IpAddr>);
