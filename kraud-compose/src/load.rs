@@ -171,6 +171,7 @@ impl<'a> Loader<'a> {
                         InterpolateError::Budget => (Code::BUDGET, error.to_string()),
                     };
                     self.sink.push(Diagnostic::new(code, span, message));
+                    self.sink.poison(span);
                     self.tree.set_text(id, "");
                     self.variables.push((span, names));
                 }

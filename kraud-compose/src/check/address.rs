@@ -75,7 +75,8 @@ fn inside(network: &Network, one: Fixed<'_>, sink: &mut Sink) {
     if pools.is_empty() {
         // A subnet that could not be read has been reported; kraud gives every overlay both.
         let unread = network.ipam.pools.iter().any(|p| p.subnet.is_none());
-        if !unread && !(network.driver.is_kraud_overlay() && !v4) {
+        let automatic = network.driver.is_kraud_overlay() && !v4;
+        if !unread && !automatic {
             no_subnet(network, one, v4, sink);
         }
         return;

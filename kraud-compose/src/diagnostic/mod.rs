@@ -3,6 +3,7 @@
 mod code;
 mod suggest;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -249,6 +250,7 @@ pub(crate) struct Sink {
     profile: Profile,
     items: Vec<Diagnostic>,
     muted: bool,
+    poisoned: HashSet<Span>,
 }
 
 impl Sink {
@@ -257,7 +259,13 @@ impl Sink {
             profile,
             items: Vec::new(),
             muted: false,
+            poisoned: HashSet::new(),
         }
+    }
+
+    /// A value that has been found wrong: what follows from that is not worth saying.
+    pub(crate) fn poison(&mut self, span: Span) {
+        self.poisoned.insert(span);
     }
 
     /// From here on findings are dropped: what follows works on a file known to be broken.
@@ -265,13 +273,14 @@ impl Sink {
         self.muted = true;
     }
 
+    #[expect(dead_code, reason = "for the costly checks")]
     /// Whether a finding with this code would be kept; lets a costly check be skipped.
     pub(crate) fn wants(&self, code: Code) -> bool {
         !self.muted && code.severity(self.profile).is_some()
     }
 
     pub(crate) fn push(&mut self, mut diagnostic: Diagnostic) {
-        if self.muted {
+        if self.muted || self.poisoned.contains(&diagnostic.span) {
             return;
         }
         if let Some(severity) = diagnostic.code.severity(self.profile) {

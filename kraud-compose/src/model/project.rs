@@ -28,6 +28,7 @@ pub struct Project {
     pub services: Vec<Service>,
     pub(crate) sources: Arc<SourceMap>,
     pub(crate) tree: Tree,
+    #[expect(dead_code, reason = "the way to what the model does not own")]
     pub(crate) root: Option<crate::yaml::NodeId>,
     pub(crate) anchors: Vec<Anchored>,
     pub(crate) variables: Vec<(Span, Vec<String>)>,

@@ -198,7 +198,7 @@ impl Builder<'_> {
                     span,
                     format!("there is no anchor `&{name}` before this alias"),
                 ));
-                let node = self.tree.scalar(span, Tag::None, true, "");
+                let node = self.nothing(span);
                 self.nodes.push(node);
                 self.finish_document();
             }
@@ -206,6 +206,12 @@ impl Builder<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What stands in for an alias that leads nowhere.
+    fn nothing(&mut self, span: Span) -> NodeId {
+        self.sink.poison(span);
+        self.tree.scalar(span, Tag::Other, false, "")
     }
 
     fn scalar(&mut self, value: &str, span: Span, tag: Tag, plain: bool) -> NodeId {
