@@ -50,9 +50,16 @@ fn a03_nothing_is_seen_on_the_underlay_but_wireguard() {
 #[ignore = "needs root or a user namespace, and /dev/net/tun"]
 fn a04_a_packet_larger_than_the_vpc_carries_is_refused_not_fragmented() {
     let report = kraud(["lab", "-o", "json"]).json();
-    let refused = pings(&report).into_iter().filter(|ping| ping["expect"] == "too-big");
+    let refused = pings(&report)
+        .into_iter()
+        .filter(|ping| ping["expect"] == "too-big");
     let vpc: Vec<_> = refused.filter(|ping| ping["network"] == "vpc").collect();
-    assert!(!vpc.is_empty() && vpc.iter().all(|ping| ping["ok"] == true && ping["bytes"] == 1421));
+    assert!(
+        !vpc.is_empty()
+            && vpc
+                .iter()
+                .all(|ping| ping["ok"] == true && ping["bytes"] == 1421)
+    );
 }
 
 #[test]
@@ -72,14 +79,22 @@ fn a13_a14_a15_the_lab_prints_the_lists() {
 fn an_interrupted_run_leaves_nothing_behind() {
     let before = network_state();
     for (signal, after) in [("INT", 300), ("TERM", 100), ("INT", 30), ("KILL", 300)] {
-        let mut lab = std::process::Command::new(binary()).args(["lab", "--hosts", "4"]).spawn().unwrap();
+        let mut lab = std::process::Command::new(binary())
+            .args(["lab", "--hosts", "4"])
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(after));
-        let kill = std::process::Command::new("kill").args([format!("-{signal}"), lab.id().to_string()]).status();
+        let kill = std::process::Command::new("kill")
+            .args([format!("-{signal}"), lab.id().to_string()])
+            .status();
         assert!(kill.unwrap().success());
         let asked = Instant::now();
         let status = lab.wait().unwrap();
         assert!(!status.success());
-        assert!(asked.elapsed() < Duration::from_secs(10), "it ends soon after the signal");
+        assert!(
+            asked.elapsed() < Duration::from_secs(10),
+            "it ends soon after the signal"
+        );
         assert!(settled_processes("kraud-demo").is_empty());
     }
     assert_eq!(network_state(), before);
@@ -93,10 +108,16 @@ fn keys_are_kept_in_files_that_only_their_owner_reads() {
     let keys = folder.path().join("keys");
     let run = || kraud(["lab", "-o", "json", "--keys", keys.to_str().unwrap()]);
     let (first, second) = (run().json(), run().json());
-    assert_eq!(first["hosts"], second["hosts"], "the second run has the keys of the first");
+    assert_eq!(
+        first["hosts"], second["hosts"],
+        "the second run has the keys of the first"
+    );
     for host in ["host1", "host2"] {
         let file = keys.join(format!("{host}.key"));
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let private = fs::read_to_string(&file).unwrap();
         assert!(!first.to_string().contains(private.trim()));
     }

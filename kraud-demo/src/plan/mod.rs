@@ -72,12 +72,19 @@ impl Plan {
     pub fn new(deployment: &Deployment, plane: Plane) -> Result<Self, Error> {
         carried(deployment)?;
         let mtu = Mtu::predict(&deployment.hosts)?;
-        let mut plan = Self { namespaces: vec![ROUTER.to_owned()], steps: Vec::new(), mtu };
-        plan.namespaces.extend(deployment.hosts.iter().map(|host| host.name.clone()));
+        let mut plan = Self {
+            namespaces: vec![ROUTER.to_owned()],
+            steps: Vec::new(),
+            mtu,
+        };
+        plan.namespaces
+            .extend(deployment.hosts.iter().map(|host| host.name.clone()));
         if plane == Plane::Kernel {
-            plan.namespaces.extend(deployment.hosts.iter().map(vpc_namespace));
+            plan.namespaces
+                .extend(deployment.hosts.iter().map(vpc_namespace));
         }
-        plan.namespaces.extend(deployment.pods.iter().map(|pod| pod.name.clone()));
+        plan.namespaces
+            .extend(deployment.pods.iter().map(|pod| pod.name.clone()));
 
         let mut steps = Vec::new();
         for name in &plan.namespaces {
@@ -105,7 +112,11 @@ pub fn vpc_namespace(host: &Host) -> String {
 
 /// Refuses drivers that no plane carries.
 fn carried(deployment: &Deployment) -> Result<(), Error> {
-    match deployment.overlays.iter().find(|overlay| overlay.driver != "ipip") {
+    match deployment
+        .overlays
+        .iter()
+        .find(|overlay| overlay.driver != "ipip")
+    {
         None => Ok(()),
         Some(overlay) => Err(Error::Unplannable(format!(
             "network `{}` has driver `{}`: only `ipip` overlays span hosts; set `driver: ipip` or leave it out",
