@@ -78,9 +78,9 @@ fn a13_a14_a15_the_lab_prints_the_lists() {
 #[ignore = "needs root or a user namespace, and /dev/net/tun"]
 fn an_interrupted_run_leaves_nothing_behind() {
     let before = network_state();
-    for (signal, after) in [("INT", 300), ("TERM", 100), ("INT", 30), ("KILL", 300)] {
+    for (signal, after) in [("INT", 10), ("TERM", 100), ("INT", 250), ("KILL", 200)] {
         let mut lab = std::process::Command::new(binary())
-            .args(["lab", "--hosts", "4"])
+            .args(["lab", "--hosts", "64"])
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(after));

@@ -39,7 +39,10 @@ fn a04_every_pod_has_one_address_and_every_host_one_prefix() {
         of.map(|(_, command)| command).collect()
     };
     let addresses = of("nextcloud-app-1", "addr add");
-    assert!(addresses[0].contains("/128 dev eth0"), "{addresses:?}");
+    assert!(
+        addresses[0].contains("/128 ") && addresses[0].ends_with("dev eth0"),
+        "{addresses:?}"
+    );
     let routes = of("host1-vpc", "route add");
     assert_eq!(
         routes.len(),
@@ -95,7 +98,7 @@ fn a10_one_external_ip6tnl_carries_all_overlays_of_a_pod() {
     assert_eq!(
         of_cron
             .iter()
-            .filter(|command| command.contains("type ip6tnl external"))
+            .filter(|command| command.contains("type ip6tnl mode any external"))
             .count(),
         1
     );

@@ -8,7 +8,7 @@ mod show;
 mod step;
 mod underlay;
 
-use kraud_netlink::LinkChange;
+use kraud_netlink::{LinkChange, Op};
 
 use crate::error::Error;
 use crate::model::{Deployment, Host};
@@ -53,7 +53,7 @@ impl Plane {
 /// Ordered changes; those of one namespace never depend on a later one.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The network namespaces that it needs, in the order in which they are made.
+    /// The network namespaces that it needs, in the order in which they are made; see [`loopback_up`].
     pub namespaces: Vec<String>,
     /// The changes.
     pub steps: Vec<Step>,
@@ -87,9 +87,6 @@ impl Plan {
             .extend(deployment.pods.iter().map(|pod| pod.name.clone()));
 
         let mut steps = Vec::new();
-        for name in &plan.namespaces {
-            steps.push(Step::set_link(name, LinkChange::new("lo").up()));
-        }
         underlay::plan(&deployment.hosts, &mut steps);
         if plane == Plane::Kernel {
             for index in 0..deployment.hosts.len() {
@@ -102,6 +99,12 @@ impl Plan {
         plan.steps = steps;
         Ok(plan)
     }
+}
+
+/// What is done first in every namespace: the kernel makes the loopback link, but leaves it down.
+#[must_use]
+pub fn loopback_up() -> Op {
+    Op::SetLink(LinkChange::new("lo").up())
 }
 
 /// The namespace of a VPC on one host.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use kraud_netlink::CommandContext;
 
-use super::Plan;
 use super::step::{Action, Mesh, Step};
+use super::{Plan, loopback_up};
 
 /// The commands of one step. Private keys are named by their file in `$KEYS`, never written out.
 impl Step {
@@ -67,6 +67,9 @@ impl Plan {
         script.push('\n');
         for namespace in &self.namespaces {
             let _ = writeln!(script, "ip netns add {namespace}");
+            for command in loopback_up().commands(&CommandContext::in_netns(namespace)) {
+                let _ = writeln!(script, "{command}");
+            }
         }
         let mut current = "";
         for step in &self.steps {
@@ -84,7 +87,6 @@ impl Plan {
 
 const PROLOGUE: &str = "\
 #!/bin/sh
-# Undo with: for ns in $(ip netns list | cut -d' ' -f1); do ip netns del \"$ns\"; done
 set -eu
 umask 077
 KEYS=\"${KEYS:-keys}\"

@@ -13,7 +13,8 @@ use crate::keys::{KeyPair, Keys};
 use crate::lab::Interrupt;
 use crate::model::{Deployment, Host, Pod};
 use crate::plan::{
-    Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, mesh, vpc_namespace,
+    Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, loopback_up, mesh,
+    vpc_namespace,
 };
 
 /// The namespaces of a plan and all that is in them. They have no name, so they end with this value, or with the
@@ -45,6 +46,7 @@ impl Machine {
         };
         for name in &plan.namespaces {
             building.apply(name, &netlink::Step::here(Op::AddNetns(name.clone())))?;
+            building.apply(name, &netlink::Step::in_netns(name, loopback_up()))?;
         }
         for step in &plan.steps {
             interrupt.check()?;
