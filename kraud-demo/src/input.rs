@@ -131,7 +131,7 @@ fn print(diagnostics: &Diagnostics) {
     } else {
         Renderer::styled()
     };
-    for diagnostic in diagnostics.iter() {
+    for diagnostic in diagnostics {
         let text = renderer.render(&[report(diagnostics, diagnostic)]);
         let _ = writeln!(stderr(), "{text}\n");
     }

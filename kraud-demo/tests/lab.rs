@@ -122,3 +122,53 @@ fn keys_are_kept_in_files_that_only_their_owner_reads() {
         assert!(!first.to_string().contains(private.trim()));
     }
 }
+
+#[test]
+#[ignore = "needs root, to become an ordinary user"]
+fn an_ordinary_user_gets_the_lab_or_exit_4_and_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = common::EmptyFolder::new();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("kraud-demo");
+    fs::copy(binary(), &copy).unwrap();
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let lab = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command
+            .args(nobody)
+            .arg(&copy)
+            .arg("lab")
+            .args(arguments)
+            .current_dir("/");
+        common::finished(command.output().expect("setpriv runs"))
+    };
+    let everybodys =
+        fs::metadata("/dev/net/tun").is_ok_and(|tun| tun.permissions().mode() & 0o006 == 0o006);
+    let run = lab(&["--plane", "userspace"]);
+    if everybodys {
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    } else {
+        assert_eq!(run.code, 4, "{}", run.stderr);
+        assert!(
+            run.stderr.contains("/dev/net/tun") && run.stderr.contains("help:"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root, to forbid user namespaces to itself"]
+fn where_user_namespaces_are_forbidden_it_says_so_and_what_to_do() {
+    let forbid =
+        "echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all \"$0\" lab";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-Ur", "sh", "-c", forbid]).arg(binary());
+    let run = common::finished(command.output().expect("unshare runs"));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("user namespace") && run.stderr.contains("sysctl"),
+        "{}",
+        run.stderr
+    );
+}

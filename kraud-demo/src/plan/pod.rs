@@ -8,7 +8,7 @@ use kraud_netlink::{AddrGenMode, Address, Encap, Ip6Tnl, IpvlanMode, Link, LinkC
 use super::host::PARENT;
 use super::step::{Action, Step};
 use super::{Mtu, OVERLAY_DEVICE, POD_DEVICE, PROTOCOL, Plane, vpc_namespace};
-use crate::model::{Deployment, Pod};
+use crate::model::{Deployment, Membership, Pod};
 
 /// Routes that share device and metric hash into one chain in the kernel, so each gets a metric of its own.
 const FIRST_METRIC: u32 = 1024;
@@ -81,11 +81,7 @@ fn overlays(
         }
         Plane::Userspace => tun(&pod.name, OVERLAY_DEVICE, mtu.overlay, steps),
     }
-    for own in pod
-        .memberships
-        .iter()
-        .flat_map(|membership| membership.addresses())
-    {
+    for own in pod.memberships.iter().flat_map(Membership::addresses) {
         steps.push(Step::add_address(
             &pod.name,
             Address::new(OVERLAY_DEVICE, own.into())

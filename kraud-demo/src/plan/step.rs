@@ -18,7 +18,7 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub enum Action {
     /// A change that kraud-netlink makes.
-    Netlink(Op),
+    Netlink(Box<Op>),
     /// Keys, port and peers of a WireGuard device. Keys are named by their host: a plan holds no secrets.
     Mesh(Mesh),
     /// A TUN device of the userspace plane.
@@ -56,7 +56,7 @@ impl Step {
     fn netlink(namespace: impl Into<String>, op: Op) -> Self {
         Self {
             namespace: namespace.into(),
-            action: Action::Netlink(op),
+            action: Action::Netlink(Box::new(op)),
         }
     }
 

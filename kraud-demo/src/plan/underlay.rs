@@ -21,12 +21,13 @@ pub const ROUTER: &str = "underlay";
 pub fn addresses(number: u8, family: Underlay) -> Vec<IpAddr> {
     let v4 = IpAddr::V4(Ipv4Addr::new(198, 18, number, 2));
     let v6 = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, number.into(), 0, 0, 0, 0, 2));
-    match (family, number % 2) {
-        (Underlay::Dual, _) | (Underlay::Mixed, _) if family == Underlay::Dual || number == 1 => {
-            vec![v6, v4]
-        }
-        (Underlay::V4, _) | (Underlay::Mixed, 0) => vec![v4],
-        _ => vec![v6],
+    match family {
+        Underlay::Dual => vec![v6, v4],
+        Underlay::V4 => vec![v4],
+        Underlay::V6 => vec![v6],
+        Underlay::Mixed if number == 1 => vec![v6, v4],
+        Underlay::Mixed if number.is_multiple_of(2) => vec![v4],
+        Underlay::Mixed => vec![v6],
     }
 }
 

@@ -11,7 +11,7 @@ use super::userspace::{self, HostPorts, PeerSpec, PodPorts, PodSpec, Userspace};
 use crate::error::Error;
 use crate::keys::{KeyPair, Keys};
 use crate::lab::Interrupt;
-use crate::model::{Deployment, Host, Pod};
+use crate::model::{Deployment, Host, Membership, Pod};
 use crate::plan::{
     Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, loopback_up, mesh,
     vpc_namespace,
@@ -52,7 +52,7 @@ impl Machine {
             interrupt.check()?;
             let inside = |op: Op| netlink::Step::in_netns(&step.namespace, op);
             match &step.action {
-                Action::Netlink(op) => building.apply(&step.namespace, &inside(op.clone()))?,
+                Action::Netlink(op) => building.apply(&step.namespace, &inside((**op).clone()))?,
                 Action::Mesh(mesh) => {
                     building.apply(
                         &step.namespace,
@@ -179,7 +179,7 @@ impl Building {
         let sources = pod
             .memberships
             .iter()
-            .flat_map(|membership| membership.destinations())
+            .flat_map(Membership::destinations)
             .collect::<Vec<IpNet>>();
         let routes = deployment
             .neighbours(pod)

@@ -45,9 +45,9 @@ impl Host {
             for port in self.ready(&ports) {
                 for _ in 0..BATCH {
                     let moved = match port {
-                        Port::Underlay => self.from_underlay(&mut datagram, &mut buffer),
-                        Port::Vpc(pod) => self.from_vpc(pod, &mut buffer),
-                        Port::Overlay(pod) => self.from_overlay(pod, &mut buffer),
+                        Port::Underlay => self.take_from_underlay(&mut datagram, &mut buffer),
+                        Port::Vpc(pod) => self.take_from_vpc(pod, &mut buffer),
+                        Port::Overlay(pod) => self.take_from_overlay(pod, &mut buffer),
                     };
                     if !moved {
                         break;
@@ -106,7 +106,7 @@ impl Host {
     }
 
     /// One datagram from another host. Tells whether there was one.
-    fn from_underlay(&mut self, datagram: &mut [u8], buffer: &mut [u8]) -> bool {
+    fn take_from_underlay(&mut self, datagram: &mut [u8], buffer: &mut [u8]) -> bool {
         let Ok((length, from)) = self.socket.recv_from(datagram) else {
             return false;
         };
@@ -125,7 +125,7 @@ impl Host {
     }
 
     /// One packet that a pod sends into the VPC. Tells whether there was one.
-    fn from_vpc(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
+    fn take_from_vpc(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
         let Some(pod) = self.pods.get(pod) else {
             return false;
         };
@@ -143,7 +143,7 @@ impl Host {
     }
 
     /// One packet that a pod sends into an overlay. Tells whether there was one.
-    fn from_overlay(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
+    fn take_from_overlay(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
         let Some(pod) = self.pods.get(pod) else {
             return false;
         };

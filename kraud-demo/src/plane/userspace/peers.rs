@@ -67,12 +67,13 @@ impl Peers {
 
     /// Encrypts `packet` for a peer. Without a session yet it is queued and a handshake begins.
     pub(super) fn send(&mut self, socket: &UdpSocket, peer: usize, packet: &[u8]) {
-        if let Some(peer) = self.peers.get_mut(peer) {
-            if let TunnResult::WriteToNetwork(datagram) =
-                peer.session.encapsulate(packet, &mut self.scratch)
-            {
-                transmit(socket, datagram, peer.spec.endpoint);
-            }
+        let Some(peer) = self.peers.get_mut(peer) else {
+            return;
+        };
+        if let TunnResult::WriteToNetwork(datagram) =
+            peer.session.encapsulate(packet, &mut self.scratch)
+        {
+            transmit(socket, datagram, peer.spec.endpoint);
         }
     }
 
