@@ -6,9 +6,9 @@ use common::{EmptyFolder, file, kraud};
 
 #[test]
 fn a21_mangled_yaml_is_named_with_its_place_and_nothing_is_touched() {
-    let file = file!("mangled.yaml");
+    let file = file("mangled.yaml");
     for command in ["lab", "plan"] {
-        let run = kraud([command, "-f", &file.path()]);
+        let run = kraud([command, "-f", &file]);
         assert_eq!(run.code, 1, "{}", run.stderr);
         assert_eq!(run.stdout, "");
         assert!(run.stderr.contains("mangled.yaml:4:"), "{}", run.stderr);
@@ -18,8 +18,8 @@ fn a21_mangled_yaml_is_named_with_its_place_and_nothing_is_touched() {
 
 #[test]
 fn b13_an_undefined_network_is_named_with_both_places() {
-    let file = file!("undefined_network.yaml");
-    let run = kraud(["plan", "-f", &file.path()]);
+    let file = file("undefined_network.yaml");
+    let run = kraud(["plan", "-f", &file]);
     assert_eq!(run.code, 1);
     assert_eq!(run.stdout, "");
     assert!(
@@ -36,8 +36,8 @@ fn b13_an_undefined_network_is_named_with_both_places() {
 
 #[test]
 fn an_address_outside_its_subnet_is_named_with_its_place() {
-    let file = file!("outside.yaml");
-    let run = kraud(["lab", "-f", &file.path()]);
+    let file = file("outside.yaml");
+    let run = kraud(["lab", "-f", &file]);
     assert_eq!(run.code, 1);
     assert_eq!(run.stdout, "");
     assert!(run.stderr.contains("outside.yaml:13:23"), "{}", run.stderr);
@@ -50,8 +50,8 @@ fn an_address_outside_its_subnet_is_named_with_its_place() {
 
 #[test]
 fn an_address_given_twice_names_both_services() {
-    let file = file!("taken_twice.yaml");
-    let run = kraud(["plan", "-f", &file.path()]);
+    let file = file("taken_twice.yaml");
+    let run = kraud(["plan", "-f", &file]);
     assert_ne!(run.code, 0);
     assert_eq!(run.stdout, "");
     assert!(
@@ -63,15 +63,15 @@ fn an_address_given_twice_names_both_services() {
 
 #[test]
 fn a_driver_that_spans_no_hosts_is_refused() {
-    let file = file!("bridge.yaml");
-    let run = kraud(["plan", "-f", &file.path()]);
+    let file = file("bridge.yaml");
+    let run = kraud(["plan", "-f", &file]);
     assert_eq!(run.code, 1);
     assert!(
         run.stderr.contains("`b` has driver `bridge`"),
         "{}",
         run.stderr
     );
-    let list = kraud(["overlay", "ls", "-f", &file.path()]);
+    let list = kraud(["overlay", "ls", "-f", &file]);
     assert_eq!(list.code, 0, "a list is not a plan: {}", list.stderr);
 }
 

@@ -47,13 +47,14 @@ impl Run {
     }
 }
 
-/// A file in `tests/files`; the text is part of the test, so that it also works where the sources are not.
-macro_rules! file {
-    ($name:literal) => {
-        crate::common::TextFile::new($name, include_str!(concat!("files/", $name)))
-    };
+/// The path of a file in `tests/files`.
+pub(crate) fn file(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/files")
+        .join(name)
+        .display()
+        .to_string()
 }
-pub(crate) use file;
 
 /// A file that exists as long as the test.
 pub(crate) struct TextFile {
