@@ -60,7 +60,12 @@ pub fn deployment(
         underlay: underlay_addresses(number, topology.underlay),
         port: WIREGUARD_PORT,
     };
-    allocate(project, scope, (1..=topology.hosts).map(host).collect())
+    let hosts = (1..=topology.hosts).map(host).collect();
+    let deployment = allocate(project, scope, hosts)?;
+    for note in &deployment.notes {
+        eprintln!("note: {note}");
+    }
+    Ok(deployment)
 }
 
 fn plan(args: &PlanArgs) -> Result<(), Error> {

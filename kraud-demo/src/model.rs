@@ -22,6 +22,8 @@ pub struct Deployment {
     pub overlays: Vec<Overlay>,
     /// The pods, sorted by name.
     pub pods: Vec<Pod>,
+    /// What was read otherwise than it is written, for the user to know.
+    pub notes: Vec<String>,
 }
 
 /// A machine that carries pods.

@@ -138,3 +138,22 @@ fn a_mistake_on_the_command_line_is_a_usage_error() {
     }
     assert_eq!(kraud(["--help"]).code, 0);
 }
+
+#[test]
+fn what_is_read_otherwise_than_written_is_said() {
+    let run = kraud(["plan", "-f", &file("ported.yaml")]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for note in [
+        "network `swarm`: driver `overlay` is taken as `ipip`",
+        "service `web`: published ports are not applied",
+        "service `agent` has `network_mode: host`",
+    ] {
+        assert!(run.stderr.contains(note), "{note}: {}", run.stderr);
+    }
+    let list = kraud(["network", "ls", "-f", &file("ported.yaml")]);
+    assert!(
+        list.stdout.contains("ported/swarm     ipip      global"),
+        "{}",
+        list.stdout
+    );
+}

@@ -3,6 +3,7 @@
 //! Deterministic without a store: prefixes and addresses that nobody chose are stable by name, so a service added to
 //! the file moves nobody else. What the user chose is honoured first, the rest is placed around it.
 
+mod notes;
 mod overlays;
 mod pods;
 
@@ -73,6 +74,7 @@ pub fn allocate(
         hosts,
         overlays,
         pods,
+        notes: notes::of(project),
     })
 }
 

@@ -126,10 +126,10 @@ pub(super) fn allocate(
             id: scope.overlay_id(namespace, &overlay.name),
             namespace: namespace.to_owned(),
             name: overlay.name.clone(),
-            driver: overlay.network.map_or_else(
-                || Driver::Ipip.to_string(),
-                |network| network.driver.to_string(),
-            ),
+            driver: match overlay.network.map(|network| &network.driver) {
+                Some(driver) if !driver.is_kraud_overlay() => driver.to_string(),
+                _ => Driver::Ipip.to_string(),
+            },
             net4: *net4,
             net6: *net6,
         });

@@ -64,7 +64,7 @@ pub struct Plan {
 impl Plan {
     /// Plans a deployment on hosts that are network namespaces of one machine, joined by a router of its own.
     ///
-    /// Time is linear in the routes: pods x peers in their overlays.
+    /// Time is quadratic in the pods, as the routes of an overlay that all of them join are.
     ///
     /// # Errors
     ///
