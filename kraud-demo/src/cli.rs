@@ -48,7 +48,13 @@ pub struct Input {
     #[arg(short, long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Namespace, instead of the file's `name` or its folder
-    #[arg(short, long, value_name = "NAME", env = "COMPOSE_PROJECT_NAME", hide_env = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        env = "COMPOSE_PROJECT_NAME",
+        hide_env = true
+    )]
     pub project_name: Option<String>,
     /// Owner of the VPC
     #[arg(long, value_name = "NAME", default_value = "default")]
@@ -71,7 +77,10 @@ pub struct Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { hosts: 2, underlay: Underlay::V6 }
+        Self {
+            hosts: 2,
+            underlay: Underlay::V6,
+        }
     }
 }
 

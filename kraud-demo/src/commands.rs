@@ -6,7 +6,9 @@ use kraud_compose::Project;
 use serde::Serialize;
 
 use crate::allocate::{HostSpec, allocate};
-use crate::cli::{Command, Input, ListArgs, ListCommand, Output, PlanArgs, PlanOutput, PlaneChoice, Topology};
+use crate::cli::{
+    Command, Input, ListArgs, ListCommand, Output, PlanArgs, PlanOutput, PlaneChoice, Topology,
+};
 use crate::error::Error;
 use crate::identity::Scope;
 use crate::input;
@@ -27,9 +29,15 @@ pub fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Lab(args) => lab::run(&args),
         Command::Plan(args) => plan(&args),
-        Command::Overlay(ListCommand::Ls(args)) => list(&args, |all| &all.overlays, Listings::overlay_table),
-        Command::Network(ListCommand::Ls(args)) => list(&args, |all| &all.networks, Listings::network_table),
-        Command::Ns(ListCommand::Ls(args)) => list(&args, |all| &all.namespaces, Listings::namespace_table),
+        Command::Overlay(ListCommand::Ls(args)) => {
+            list(&args, |all| &all.overlays, Listings::overlay_table)
+        }
+        Command::Network(ListCommand::Ls(args)) => {
+            list(&args, |all| &all.networks, Listings::network_table)
+        }
+        Command::Ns(ListCommand::Ls(args)) => {
+            list(&args, |all| &all.namespaces, Listings::namespace_table)
+        }
     }
 }
 
@@ -38,8 +46,15 @@ pub fn run(command: Command) -> Result<(), Error> {
 /// # Errors
 ///
 /// Those of [`allocate`].
-pub fn deployment(project: &Project, input: &Input, topology: Topology) -> Result<Deployment, Error> {
-    let scope = Scope { tenant: input.tenant.clone(), vpc: input.vpc.clone() };
+pub fn deployment(
+    project: &Project,
+    input: &Input,
+    topology: Topology,
+) -> Result<Deployment, Error> {
+    let scope = Scope {
+        tenant: input.tenant.clone(),
+        vpc: input.vpc.clone(),
+    };
     let host = |number: u8| HostSpec {
         name: format!("host{number}"),
         underlay: underlay_addresses(number, topology.underlay),
@@ -51,7 +66,11 @@ pub fn deployment(project: &Project, input: &Input, topology: Topology) -> Resul
 fn plan(args: &PlanArgs) -> Result<(), Error> {
     let project = input::load(&args.input)?;
     let deployment = deployment(&project, &args.input, args.topology)?;
-    let plane = if args.plane == PlaneChoice::Userspace { Plane::Userspace } else { Plane::Kernel };
+    let plane = if args.plane == PlaneChoice::Userspace {
+        Plane::Userspace
+    } else {
+        Plane::Kernel
+    };
     let plan = Plan::new(&deployment, plane)?;
     match args.output {
         PlanOutput::Table => print_text(&plan.table()),
@@ -82,7 +101,10 @@ fn list<T: Serialize>(
 ///
 /// Those of `write(2)`, but for `EPIPE`.
 pub fn print_text(text: &str) -> Result<(), Error> {
-    match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
+    match stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout().flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(Error::io("cannot write to stdout")),
     }
@@ -94,6 +116,7 @@ pub fn print_text(text: &str) -> Result<(), Error> {
 ///
 /// As [`print_text`].
 pub fn print_json(data: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(data).map_err(|error| Error::Unplannable(error.to_string()))?;
+    let text = serde_json::to_string_pretty(data)
+        .map_err(|error| Error::Unplannable(error.to_string()))?;
     print_text(&(text + "\n"))
 }

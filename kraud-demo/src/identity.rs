@@ -27,7 +27,10 @@ impl Scope {
     /// The UUID of an overlay.
     #[must_use]
     pub fn overlay_id(&self, namespace: &str, overlay: &str) -> Uuid {
-        Uuid::new_v5(&KRAUD, &path(&[&self.tenant, &self.vpc, namespace, overlay]))
+        Uuid::new_v5(
+            &KRAUD,
+            &path(&[&self.tenant, &self.vpc, namespace, overlay]),
+        )
     }
 }
 
@@ -53,7 +56,10 @@ mod tests {
     use super::*;
 
     fn scope() -> Scope {
-        Scope { tenant: "default".into(), vpc: "default".into() }
+        Scope {
+            tenant: "default".into(),
+            vpc: "default".into(),
+        }
     }
 
     #[test]
@@ -70,8 +76,14 @@ mod tests {
 
     #[test]
     fn the_same_name_in_two_tenants_is_two_overlays() {
-        let other = Scope { tenant: "other".into(), ..scope() };
-        assert_ne!(scope().overlay_id("nextcloud", "v"), other.overlay_id("nextcloud", "v"));
+        let other = Scope {
+            tenant: "other".into(),
+            ..scope()
+        };
+        assert_ne!(
+            scope().overlay_id("nextcloud", "v"),
+            other.overlay_id("nextcloud", "v")
+        );
         assert_ne!(scope().seed(), other.seed());
     }
 }

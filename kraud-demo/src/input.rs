@@ -5,13 +5,20 @@ use std::io::{IsTerminal, Read, Write, stderr, stdin};
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use kraud_compose::{Diagnostic, Diagnostics, Dialect, Options, Project, Severity, Sources, StdProvider};
+use kraud_compose::{
+    Diagnostic, Diagnostics, Dialect, Options, Project, Severity, Sources, StdProvider,
+};
 
 use crate::cli::Input;
 use crate::error::Error;
 
 /// The files that docker compose looks for, in its order.
-const DEFAULT_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+const DEFAULT_FILES: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
 
 /// The file of `lab` where there is no other.
 const EXAMPLE: (&str, &str) = ("nextcloud.yaml", include_str!("../examples/nextcloud.yaml"));
@@ -47,7 +54,9 @@ pub fn load_or_example(input: &Input) -> Result<Project, Error> {
     match find(input)? {
         Some(files) => parse(input, files),
         None => {
-            eprintln!("no compose file here: using the example, a namespace as the post about IPv4 overlays has it");
+            eprintln!(
+                "no compose file here: using the example, a namespace as the post about IPv4 overlays has it"
+            );
             parse(input, vec![(EXAMPLE.0.to_owned(), EXAMPLE.1.to_owned())])
         }
     }
@@ -55,10 +64,18 @@ pub fn load_or_example(input: &Input) -> Result<Project, Error> {
 
 fn find(input: &Input) -> Result<Option<Vec<File>>, Error> {
     if input.files.is_empty() {
-        let here = DEFAULT_FILES.iter().map(Path::new).find(|path| path.is_file());
+        let here = DEFAULT_FILES
+            .iter()
+            .map(Path::new)
+            .find(|path| path.is_file());
         return here.map(|path| Ok(vec![read(path)?])).transpose();
     }
-    input.files.iter().map(|path| read(path)).collect::<Result<_, _>>().map(Some)
+    input
+        .files
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 fn read(path: &Path) -> Result<File, Error> {
@@ -68,12 +85,19 @@ fn read(path: &Path) -> Result<File, Error> {
     } else {
         fs::read_to_string(path)
     };
-    let text = text.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let text = text.map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok((path.display().to_string(), text))
 }
 
 fn parse(input: &Input, files: Vec<File>) -> Result<Project, Error> {
-    let folder = input.files.first().and_then(|file| file.parent()).filter(|folder| !folder.as_os_str().is_empty());
+    let folder = input
+        .files
+        .first()
+        .and_then(|file| file.parent())
+        .filter(|folder| !folder.as_os_str().is_empty());
     let provider = StdProvider::new(folder.map_or_else(|| PathBuf::from("."), Path::to_owned));
     let mut options = Options::new().dialect(Dialect::Kraud);
     if let Some(directory) = provider.directory_name() {
@@ -82,18 +106,32 @@ fn parse(input: &Input, files: Vec<File>) -> Result<Project, Error> {
     if let Some(name) = &input.project_name {
         options = options.project_name(name);
     }
-    let sources = files.into_iter().fold(Sources::new(&provider), |sources, (name, text)| sources.with(name, text));
+    let sources = files
+        .into_iter()
+        .fold(Sources::new(&provider), |sources, (name, text)| {
+            sources.with(name, text)
+        });
     let (project, diagnostics) = Project::load(sources, &options);
     print(&diagnostics);
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-    project.filter(|_| errors == 0).ok_or(Error::Compose { errors })
+    let errors = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .count();
+    project
+        .filter(|_| errors == 0)
+        .ok_or(Error::Compose { errors })
 }
 
 /// Prints findings as rustc does, each with its source lines.
 fn print(diagnostics: &Diagnostics) {
-    let plain = !stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let renderer = if plain { Renderer::plain() } else { Renderer::styled() };
-    for diagnostic in diagnostics.iter() {
+    let plain = !stderr().is_terminal()
+        || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let renderer = if plain {
+        Renderer::plain()
+    } else {
+        Renderer::styled()
+    };
+    for diagnostic in diagnostics {
         let text = renderer.render(&[report(diagnostics, diagnostic)]);
         let _ = writeln!(stderr(), "{text}\n");
     }
@@ -112,16 +150,30 @@ fn report<'a>(diagnostics: &'a Diagnostics, diagnostic: &'a Diagnostic) -> Group
             files.push(label.span.file);
         }
     }
-    let mut group = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.code.to_string()));
+    let mut group = Group::with_title(
+        level
+            .primary_title(&diagnostic.message)
+            .id(diagnostic.code.to_string()),
+    );
     for file in files {
-        let Some(source) = sources.get(file.index()) else { continue };
+        let Some(source) = sources.get(file.index()) else {
+            continue;
+        };
         let mut snippet = Snippet::source(source.text()).path(source.name());
         if diagnostic.span.file == file {
             let primary = AnnotationKind::Primary.span(diagnostic.span.range());
             snippet = snippet.annotation(primary.label(&diagnostic.label));
         }
-        for label in diagnostic.labels.iter().filter(|label| label.span.file == file) {
-            snippet = snippet.annotation(AnnotationKind::Context.span(label.span.range()).label(&label.text));
+        for label in diagnostic
+            .labels
+            .iter()
+            .filter(|label| label.span.file == file)
+        {
+            snippet = snippet.annotation(
+                AnnotationKind::Context
+                    .span(label.span.range())
+                    .label(&label.text),
+            );
         }
         group = group.element(snippet);
     }

@@ -38,7 +38,13 @@ pub fn of_hosts(hosts: &[Host], folder: Option<&Path>) -> Result<Keys, Error> {
             Some(folder) => load_or_make(folder, &host.name)?,
             None => generate().map_err(Error::io("cannot get random bytes"))?,
         };
-        Ok((host.name.clone(), KeyPair { public: public_key(&private), private }))
+        Ok((
+            host.name.clone(),
+            KeyPair {
+                public: public_key(&private),
+                private,
+            },
+        ))
     };
     hosts.iter().map(pair).collect()
 }
@@ -52,7 +58,8 @@ fn load_or_make(folder: &Path, host: &str) -> Result<PrivateKey, Error> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = generate().map_err(Error::io("cannot get random bytes"))?;
-            store(folder, &path, &key).map_err(Error::io(format!("cannot write {}", path.display())))?;
+            store(folder, &path, &key)
+                .map_err(Error::io(format!("cannot write {}", path.display())))?;
             Ok(key)
         }
         Err(source) => Err(Error::Read { path, source }),
@@ -61,8 +68,15 @@ fn load_or_make(folder: &Path, host: &str) -> Result<PrivateKey, Error> {
 
 /// Writes a key where nobody else can read it, and never over another one.
 fn store(folder: &Path, path: &Path, key: &PrivateKey) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     writeln!(file, "{}", *base64(key))?;
     file.sync_all()
 }
@@ -98,7 +112,10 @@ mod tests {
     fn the_public_key_is_the_one_that_wg_computes() {
         // printf 'AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=' | wg pubkey
         let private = PrivateKey::new(std::array::from_fn(|index| index as u8 + 1));
-        assert_eq!(public_key(&private).to_string(), "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9/AsrhtHHw=");
+        assert_eq!(
+            public_key(&private).to_string(),
+            "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9/AsrhtHHw="
+        );
     }
 
     #[test]

@@ -70,9 +70,18 @@ impl Listings {
         let mut overlays: Vec<&Overlay> = deployment.overlays.iter().collect();
         overlays.sort_by_key(|overlay| overlay.full_name());
         Self {
-            overlays: overlays.iter().map(|overlay| overlay_row(overlay)).collect(),
-            networks: overlays.iter().map(|overlay| network_row(overlay)).collect(),
-            namespaces: vec![NamespaceRow { name: deployment.namespace.clone(), created: "-".to_owned() }],
+            overlays: overlays
+                .iter()
+                .map(|overlay| overlay_row(overlay))
+                .collect(),
+            networks: overlays
+                .iter()
+                .map(|overlay| network_row(overlay))
+                .collect(),
+            namespaces: vec![NamespaceRow {
+                name: deployment.namespace.clone(),
+                created: "-".to_owned(),
+            }],
         }
     }
 
@@ -81,7 +90,14 @@ impl Listings {
     pub fn overlay_table(&self) -> String {
         let mut table = Table::new(["aid", "namespace", "name", "driver", "net4", "net6"]);
         for row in self.overlays.iter().cloned() {
-            table.row([row.aid, row.namespace, row.name, row.driver, row.net4, row.net6]);
+            table.row([
+                row.aid,
+                row.namespace,
+                row.name,
+                row.driver,
+                row.net4,
+                row.net6,
+            ]);
         }
         table.kra()
     }
@@ -120,7 +136,11 @@ fn overlay_row(overlay: &Overlay) -> OverlayRow {
 }
 
 fn network_row(overlay: &Overlay) -> NetworkRow {
-    let scope = if overlay.driver == "ipip" { "global" } else { "local" };
+    let scope = if overlay.driver == "ipip" {
+        "global"
+    } else {
+        "local"
+    };
     NetworkRow {
         id: overlay.aid(),
         name: overlay.full_name(),
@@ -161,8 +181,14 @@ mod tests {
             scope: "global".into(),
         };
         // The widths of the post's columns tell that longer rows were cut from it.
-        let networks = vec![row("v1223123123", "nextcloud/default"), row("v12231231234", "a-longer-project/default"[1..].into())];
-        let listings = Listings { networks, ..Listings::default() };
+        let networks = vec![
+            row("v1223123123", "nextcloud/default"),
+            row("v12231231234", "a-longer-project/default"[1..].into()),
+        ];
+        let listings = Listings {
+            networks,
+            ..Listings::default()
+        };
         assert_eq!(
             as_in_the_post(&listings.network_table()),
             "NETWORK ID     NAME                      DRIVER    SCOPE\n\
@@ -172,9 +198,18 @@ mod tests {
 
     #[test]
     fn a14_ns_ls_prints_the_row_of_the_post() {
-        let row = |name: &str, created: &str| NamespaceRow { name: name.into(), created: created.into() };
-        let namespaces = vec![row("nextcloud", "2023-09-11 12:16:30"), row("fifteen-letters", "2023-09-11 12:16:31")];
-        let listings = Listings { namespaces, ..Listings::default() };
+        let row = |name: &str, created: &str| NamespaceRow {
+            name: name.into(),
+            created: created.into(),
+        };
+        let namespaces = vec![
+            row("nextcloud", "2023-09-11 12:16:30"),
+            row("fifteen-letters", "2023-09-11 12:16:31"),
+        ];
+        let listings = Listings {
+            namespaces,
+            ..Listings::default()
+        };
         assert_eq!(
             as_in_the_post(&listings.namespace_table()),
             "NAME             CREATED              \n\
@@ -185,10 +220,25 @@ mod tests {
     #[test]
     fn a15_overlay_ls_prints_the_row_of_the_post() {
         let overlays = vec![
-            overlay("v1223123123", "nextcloud", "default", "10.198.62.0/23", "fd42:1a8:0:2a09::/64"),
-            overlay("v12231231234", "fifteen-letters", "v", "10.198.162.0/23", "fd42:1a8:10:2a09::/64"),
+            overlay(
+                "v1223123123",
+                "nextcloud",
+                "default",
+                "10.198.62.0/23",
+                "fd42:1a8:0:2a09::/64",
+            ),
+            overlay(
+                "v12231231234",
+                "fifteen-letters",
+                "v",
+                "10.198.162.0/23",
+                "fd42:1a8:10:2a09::/64",
+            ),
         ];
-        let listings = Listings { overlays, ..Listings::default() };
+        let listings = Listings {
+            overlays,
+            ..Listings::default()
+        };
         assert_eq!(
             as_in_the_post(&listings.overlay_table()),
             "aid           namespace        name     driver  net4             net6                   \n\
@@ -198,28 +248,57 @@ mod tests {
 
     #[test]
     fn a15_the_json_has_the_field_names_of_the_api() {
-        let row = overlay("v1223123123", "nextcloud", "default", "10.198.62.0/23", "fd42:1a8:0:2a09::/64");
+        let row = overlay(
+            "v1223123123",
+            "nextcloud",
+            "default",
+            "10.198.62.0/23",
+            "fd42:1a8:0:2a09::/64",
+        );
         let json = serde_json::to_value(row).unwrap();
-        let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let fields: Vec<&str> = json
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         for field in ["ID", "AID", "Name", "Namespace", "Driver", "Net4", "Net6"] {
-            assert!(fields.contains(&field), "{field} is missing from {fields:?}");
+            assert!(
+                fields.contains(&field),
+                "{field} is missing from {fields:?}"
+            );
         }
         assert_eq!(fields.len(), 7);
     }
 
     #[test]
     fn a20_an_absent_family_is_a_dash_and_shifts_nothing() {
-        let overlays = vec![overlay("v1223123123", "nextcloud", "default", "", "fd42:1a8:0:2a09::/64")];
-        let listings = Listings { overlays, ..Listings::default() };
+        let overlays = vec![overlay(
+            "v1223123123",
+            "nextcloud",
+            "default",
+            "",
+            "fd42:1a8:0:2a09::/64",
+        )];
+        let listings = Listings {
+            overlays,
+            ..Listings::default()
+        };
         let table = listings.overlay_table();
-        assert_eq!(table.lines().nth(1), Some("v1223123123  nextcloud  default  ipip    -     fd42:1a8:0:2a09::/64"));
+        assert_eq!(
+            table.lines().nth(1),
+            Some("v1223123123  nextcloud  default  ipip    -     fd42:1a8:0:2a09::/64")
+        );
         assert_eq!(table.lines().nth(1).unwrap().split_whitespace().count(), 6);
     }
 
     #[test]
     fn with_nothing_to_list_the_headers_stay() {
         let listings = Listings::default();
-        assert_eq!(listings.network_table(), "NETWORK ID   NAME      DRIVER    SCOPE\n");
+        assert_eq!(
+            listings.network_table(),
+            "NETWORK ID   NAME      DRIVER    SCOPE\n"
+        );
         assert_eq!(listings.namespace_table(), "NAME  CREATED  \n");
     }
 }

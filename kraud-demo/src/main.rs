@@ -15,7 +15,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and the version are data, a mistake is talk; clap knows which stream is which.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK });
+            return ExitCode::from(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            });
         }
     };
     match commands::run(cli.command) {

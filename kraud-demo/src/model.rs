@@ -96,7 +96,10 @@ impl Deployment {
         pod.memberships.iter().flat_map(move |own| {
             let others = self.pods.iter().filter(move |other| other.name != pod.name);
             others.flat_map(move |other| {
-                let theirs = other.memberships.iter().filter(move |theirs| theirs.overlay == own.overlay);
+                let theirs = other
+                    .memberships
+                    .iter()
+                    .filter(move |theirs| theirs.overlay == own.overlay);
                 theirs.map(move |theirs| (other, own, theirs))
             })
         })
@@ -120,12 +123,16 @@ impl Overlay {
 impl Membership {
     /// Its own addresses, IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.v4.map(IpAddr::V4).into_iter().chain(self.v6.map(IpAddr::V6))
+        self.v4
+            .map(IpAddr::V4)
+            .into_iter()
+            .chain(self.v6.map(IpAddr::V6))
     }
 
     /// Everything that is routed to it, as prefixes. A delegated prefix contains the pod's own IPv4 address.
     pub fn destinations(&self) -> impl Iterator<Item = IpNet> {
         let v4 = self.delegated.or(self.v4.map(Ipv4Net::from)).map(IpNet::V4);
-        v4.into_iter().chain(self.v6.map(|address| IpNet::V6(address.into())))
+        v4.into_iter()
+            .chain(self.v6.map(|address| IpNet::V6(address.into())))
     }
 }

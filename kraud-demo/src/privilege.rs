@@ -42,7 +42,8 @@ pub fn acquire() -> Result<Privilege, Error> {
         ("/proc/self/gid_map", format!("0 {gid} 1")),
     ];
     for (file, content) in maps {
-        fs::write(file, content).map_err(|error| unavailable(&format!("cannot write {file}"), &error))?;
+        fs::write(file, content)
+            .map_err(|error| unavailable(&format!("cannot write {file}"), &error))?;
     }
     Ok(Privilege::UserNamespace)
 }
@@ -50,8 +51,12 @@ pub fn acquire() -> Result<Privilege, Error> {
 fn has_capabilities() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let mask = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    NEEDED.iter().all(|capability| mask & (1 << capability) != 0)
+    let mask = effective
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    NEEDED
+        .iter()
+        .all(|capability| mask & (1 << capability) != 0)
 }
 
 fn refused(errno: Errno) -> Error {
@@ -61,9 +66,10 @@ fn refused(errno: Errno) -> Error {
 fn unavailable(what: &str, error: &io::Error) -> Error {
     Error::Unavailable {
         what: format!("{what}: {error}"),
-        help: "run as root, or allow user namespaces: sysctl user.max_user_namespaces must not be 0, \
+        help:
+            "run as root, or allow user namespaces: sysctl user.max_user_namespaces must not be 0, \
                kernel.unprivileged_userns_clone (Debian) must be 1 and \
                kernel.apparmor_restrict_unprivileged_userns (Ubuntu) must be 0"
-            .to_owned(),
+                .to_owned(),
     }
 }

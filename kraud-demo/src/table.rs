@@ -11,12 +11,21 @@ impl Table {
     /// An empty table.
     #[must_use]
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
-        Self { header: header.map(str::to_owned).to_vec(), rows: Vec::new() }
+        Self {
+            header: header.map(str::to_owned).to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row; an absent value is shown as `-`, so that no column shifts.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
+        let shown = |cell: String| {
+            if cell.is_empty() {
+                "-".to_owned()
+            } else {
+                cell
+            }
+        };
         self.rows.push(cells.map(shown).to_vec());
     }
 
@@ -49,10 +58,14 @@ impl Table {
 
     fn widths(&self, padded: impl Fn(usize) -> usize) -> Vec<usize> {
         let longest = |column: usize| {
-            let cells = std::iter::once(&self.header).chain(&self.rows).filter_map(|row| row.get(column));
+            let cells = std::iter::once(&self.header)
+                .chain(&self.rows)
+                .filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        (0..self.header.len()).map(|column| padded(longest(column))).collect()
+        (0..self.header.len())
+            .map(|column| padded(longest(column)))
+            .collect()
     }
 }
 
@@ -69,7 +82,10 @@ fn line(text: &mut String, row: &[String], widths: &[usize]) {
 
 fn pad(text: &mut String, cell: &str, width: usize) {
     text.push_str(cell);
-    text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+    text.extend(std::iter::repeat_n(
+        ' ',
+        width.saturating_sub(cell.chars().count()),
+    ));
 }
 
 #[cfg(test)]

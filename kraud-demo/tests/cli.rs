@@ -22,8 +22,16 @@ fn b13_an_undefined_network_is_named_with_both_places() {
     let run = kraud(["plan", "-f", &file.path()]);
     assert_eq!(run.code, 1);
     assert_eq!(run.stdout, "");
-    assert!(run.stderr.contains("undefined_network.yaml:7:9"), "{}", run.stderr);
-    assert!(run.stderr.contains("app_net") && run.stderr.contains("beef"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("undefined_network.yaml:7:9"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("app_net") && run.stderr.contains("beef"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -32,8 +40,12 @@ fn an_address_outside_its_subnet_is_named_with_its_place() {
     let run = kraud(["lab", "-f", &file.path()]);
     assert_eq!(run.code, 1);
     assert_eq!(run.stdout, "");
-    assert!(run.stderr.contains("outside.yaml:12:23"), "{}", run.stderr);
-    assert!(run.stderr.contains("10.0.0.2") && run.stderr.contains("192.168.0.0/16"), "{}", run.stderr);
+    assert!(run.stderr.contains("outside.yaml:13:23"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("10.0.0.2") && run.stderr.contains("192.168.0.0/16"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -42,7 +54,11 @@ fn an_address_given_twice_names_both_services() {
     let run = kraud(["plan", "-f", &file.path()]);
     assert_ne!(run.code, 0);
     assert_eq!(run.stdout, "");
-    assert!(run.stderr.contains("db") && run.stderr.contains("cache"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("db") && run.stderr.contains("cache"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -50,7 +66,11 @@ fn a_driver_that_spans_no_hosts_is_refused() {
     let file = file!("bridge.yaml");
     let run = kraud(["plan", "-f", &file.path()]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("`b` has driver `bridge`"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("`b` has driver `bridge`"),
+        "{}",
+        run.stderr
+    );
     let list = kraud(["overlay", "ls", "-f", &file.path()]);
     assert_eq!(list.code, 0, "a list is not a plan: {}", list.stderr);
 }
@@ -63,7 +83,12 @@ fn without_a_file_the_lists_have_their_headers() {
         ("ns", "NAME  CREATED  \n"),
     ] {
         let run = kraud([list, "ls"]);
-        assert_eq!((run.code, run.stdout.as_str()), (0, header), "{}", run.stderr);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (0, header),
+            "{}",
+            run.stderr
+        );
         assert_eq!(kraud([list, "ls", "-o", "json"]).stdout, "[]\n");
     }
 }
@@ -72,21 +97,41 @@ fn without_a_file_the_lists_have_their_headers() {
 fn without_a_file_a_plan_says_what_is_missing() {
     let run = kraud(["plan"]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("compose.yaml") && run.stderr.contains("-f FILE"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("compose.yaml") && run.stderr.contains("-f FILE"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
 fn the_compose_file_of_the_current_folder_is_found() {
     let folder = EmptyFolder::new();
-    std::fs::write(folder.path().join("docker-compose.yaml"), include_str!("../examples/nextcloud.yaml")).unwrap();
-    let output = std::process::Command::new(common::binary()).args(["ns", "ls"]).current_dir(folder.path()).output();
+    std::fs::write(
+        folder.path().join("docker-compose.yaml"),
+        include_str!("../examples/nextcloud.yaml"),
+    )
+    .unwrap();
+    let output = std::process::Command::new(common::binary())
+        .args(["ns", "ls"])
+        .current_dir(folder.path())
+        .output();
     let run = common::finished(output.unwrap());
-    assert_eq!(run.stdout, "NAME       CREATED  \nnextcloud  -\n", "{}", run.stderr);
+    assert_eq!(
+        run.stdout, "NAME       CREATED  \nnextcloud  -\n",
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
 fn a_mistake_on_the_command_line_is_a_usage_error() {
-    for arguments in [&["lab", "--hosts", "0"][..], &["plan", "-o", "xml"], &["frobnicate"], &[]] {
+    for arguments in [
+        &["lab", "--hosts", "0"][..],
+        &["plan", "-o", "xml"],
+        &["frobnicate"],
+        &[],
+    ] {
         let run = kraud(arguments);
         assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
         assert_eq!(run.stdout, "");

@@ -14,7 +14,10 @@ fn a07_a10_every_pair_of_pods_talks_over_both_networks_up_to_the_mtu() {
         let report = kraud(["lab", "--plane", "kernel", "-o", "json"]).json();
         all_as_expected(&report);
         assert_eq!(report["plane"], "kernel");
-        assert_eq!((&report["mtu"]["vpc"], &report["mtu"]["overlay"]), (&1420.into(), &1380.into()));
+        assert_eq!(
+            (&report["mtu"]["vpc"], &report["mtu"]["overlay"]),
+            (&1420.into(), &1380.into())
+        );
     }
     assert_eq!(network_state(), before, "nothing is left behind");
 }
@@ -30,7 +33,18 @@ fn auto_takes_the_kernels_links_where_it_has_them() {
 #[ignore = "needs wireguard, ipvlan and ip6tnl: cargo xtask kernel-lane runs it"]
 fn a02_hosts_on_different_subnets_and_families_join_one_vpc() {
     for underlay in ["v4", "mixed"] {
-        all_as_expected(&kraud(["lab", "--plane", "kernel", "-o", "json", "--underlay", underlay]).json());
+        all_as_expected(
+            &kraud([
+                "lab",
+                "--plane",
+                "kernel",
+                "-o",
+                "json",
+                "--underlay",
+                underlay,
+            ])
+            .json(),
+        );
     }
 }
 
@@ -41,7 +55,11 @@ fn a03_every_pair_of_hosts_has_shaken_hands_and_nothing_is_in_the_clear() {
     all_as_expected(&report);
     let peers = report["peers"].as_array().unwrap();
     assert_eq!(peers.len(), 6, "three hosts with two peers each");
-    assert!(peers.iter().all(|peer| peer["handshake"] == true && peer["rx_bytes"].as_u64() > Some(0)));
+    assert!(
+        peers
+            .iter()
+            .all(|peer| peer["handshake"] == true && peer["rx_bytes"].as_u64() > Some(0))
+    );
     assert_eq!(report["underlay"]["plaintext"], 0);
     assert!(report["underlay"]["wireguard"].as_u64().unwrap() > 100);
 }
@@ -50,9 +68,18 @@ fn a03_every_pair_of_hosts_has_shaken_hands_and_nothing_is_in_the_clear() {
 #[ignore = "needs wireguard, ipvlan and ip6tnl: cargo xtask kernel-lane runs it"]
 fn a04_the_vpc_carries_ipv6_up_to_its_mtu_and_refuses_one_byte_more() {
     let report = kraud(["lab", "--plane", "kernel", "-o", "json", "--underlay", "v4"]).json();
-    let vpc: Vec<_> = pings(&report).into_iter().filter(|ping| ping["network"] == "vpc").collect();
-    assert!(vpc.iter().any(|ping| ping["bytes"] == 1440 && ping["expect"] == "reply"));
-    assert!(vpc.iter().any(|ping| ping["bytes"] == 1441 && ping["expect"] == "too-big"));
+    let vpc: Vec<_> = pings(&report)
+        .into_iter()
+        .filter(|ping| ping["network"] == "vpc")
+        .collect();
+    assert!(
+        vpc.iter()
+            .any(|ping| ping["bytes"] == 1440 && ping["expect"] == "reply")
+    );
+    assert!(
+        vpc.iter()
+            .any(|ping| ping["bytes"] == 1441 && ping["expect"] == "too-big")
+    );
     assert!(vpc.iter().all(|ping| ping["ok"] == true));
 }
 
@@ -66,7 +93,10 @@ fn the_userspace_plane_gives_the_same_addresses_and_checks() {
         assert_eq!(one[same], other[same]);
     }
     let asked = |report: &serde_json::Value| -> Vec<String> {
-        pings(report).iter().map(|ping| format!("{} {} {}", ping["from"], ping["address"], ping["bytes"])).collect()
+        pings(report)
+            .iter()
+            .map(|ping| format!("{} {} {}", ping["from"], ping["address"], ping["bytes"]))
+            .collect()
     };
     assert_eq!(asked(&one), asked(&other));
 }

@@ -50,9 +50,16 @@ fn a03_nothing_is_seen_on_the_underlay_but_wireguard() {
 #[ignore = "needs root or a user namespace, and /dev/net/tun"]
 fn a04_a_packet_larger_than_the_vpc_carries_is_refused_not_fragmented() {
     let report = kraud(["lab", "-o", "json"]).json();
-    let refused = pings(&report).into_iter().filter(|ping| ping["expect"] == "too-big");
+    let refused = pings(&report)
+        .into_iter()
+        .filter(|ping| ping["expect"] == "too-big");
     let vpc: Vec<_> = refused.filter(|ping| ping["network"] == "vpc").collect();
-    assert!(!vpc.is_empty() && vpc.iter().all(|ping| ping["ok"] == true && ping["bytes"] == 1421));
+    assert!(
+        !vpc.is_empty()
+            && vpc
+                .iter()
+                .all(|ping| ping["ok"] == true && ping["bytes"] == 1421)
+    );
 }
 
 #[test]
@@ -71,15 +78,23 @@ fn a13_a14_a15_the_lab_prints_the_lists() {
 #[ignore = "needs root or a user namespace, and /dev/net/tun"]
 fn an_interrupted_run_leaves_nothing_behind() {
     let before = network_state();
-    for (signal, after) in [("INT", 300), ("TERM", 100), ("INT", 30), ("KILL", 300)] {
-        let mut lab = std::process::Command::new(binary()).args(["lab", "--hosts", "4"]).spawn().unwrap();
+    for (signal, after) in [("INT", 10), ("TERM", 100), ("INT", 250), ("KILL", 200)] {
+        let mut lab = std::process::Command::new(binary())
+            .args(["lab", "--hosts", "64"])
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(after));
-        let kill = std::process::Command::new("kill").args([format!("-{signal}"), lab.id().to_string()]).status();
+        let kill = std::process::Command::new("kill")
+            .args([format!("-{signal}"), lab.id().to_string()])
+            .status();
         assert!(kill.unwrap().success());
         let asked = Instant::now();
         let status = lab.wait().unwrap();
         assert!(!status.success());
-        assert!(asked.elapsed() < Duration::from_secs(10), "it ends soon after the signal");
+        assert!(
+            asked.elapsed() < Duration::from_secs(10),
+            "it ends soon after the signal"
+        );
         assert!(settled_processes("kraud-demo").is_empty());
     }
     assert_eq!(network_state(), before);
@@ -93,11 +108,67 @@ fn keys_are_kept_in_files_that_only_their_owner_reads() {
     let keys = folder.path().join("keys");
     let run = || kraud(["lab", "-o", "json", "--keys", keys.to_str().unwrap()]);
     let (first, second) = (run().json(), run().json());
-    assert_eq!(first["hosts"], second["hosts"], "the second run has the keys of the first");
+    assert_eq!(
+        first["hosts"], second["hosts"],
+        "the second run has the keys of the first"
+    );
     for host in ["host1", "host2"] {
         let file = keys.join(format!("{host}.key"));
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let private = fs::read_to_string(&file).unwrap();
         assert!(!first.to_string().contains(private.trim()));
     }
+}
+
+#[test]
+#[ignore = "needs root, to become an ordinary user"]
+fn an_ordinary_user_gets_the_lab_or_exit_4_and_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = common::EmptyFolder::new();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("kraud-demo");
+    fs::copy(binary(), &copy).unwrap();
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let lab = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command
+            .args(nobody)
+            .arg(&copy)
+            .arg("lab")
+            .args(arguments)
+            .current_dir("/");
+        common::finished(command.output().expect("setpriv runs"))
+    };
+    let everybodys =
+        fs::metadata("/dev/net/tun").is_ok_and(|tun| tun.permissions().mode() & 0o006 == 0o006);
+    let run = lab(&["--plane", "userspace"]);
+    if everybodys {
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    } else {
+        assert_eq!(run.code, 4, "{}", run.stderr);
+        assert!(
+            run.stderr.contains("/dev/net/tun") && run.stderr.contains("help:"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root, to forbid user namespaces to itself"]
+fn where_user_namespaces_are_forbidden_it_says_so_and_what_to_do() {
+    let forbid =
+        "echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all \"$0\" lab";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-Ur", "sh", "-c", forbid]).arg(binary());
+    let run = common::finished(command.output().expect("unshare runs"));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("user namespace") && run.stderr.contains("sysctl"),
+        "{}",
+        run.stderr
+    );
 }

@@ -16,6 +16,7 @@ use crate::op::Op;
 use crate::read::{
     AddressInfo, LinkInfo, NeighbourInfo, RouteInfo, RuleInfo, WireguardInfo, WireguardReader,
 };
+use crate::spec::{FollowUp, Link};
 use crate::wire::{Malformed, Writer, messages};
 
 /// Talks to the kernel in one network namespace: applies operations, reads the state back.
@@ -177,8 +178,14 @@ impl Handle {
             rest = tail;
         }
         drop(held);
-        if let (Op::AddLink(link), Err(_), 2..) = (op, &result, sent) {
-            let _ = self.apply_with(&Op::DeleteLink(link.name.clone()), lookup, &mut Vec::new());
+        if let Op::AddLink(link) = op {
+            if result.is_ok() {
+                result = follow_up_elsewhere(link, lookup);
+                sent += 1;
+            }
+            if result.is_err() && sent > 1 {
+                self.take_back(link, lookup);
+            }
         }
         if let Some(names) = &mut self.names {
             match op {
@@ -188,6 +195,18 @@ impl Handle {
             }
         }
         result
+    }
+
+    /// Removes a link whose making failed half-way.
+    fn take_back(&mut self, link: &Link, lookup: &dyn NetnsLookup) {
+        let delete = Op::DeleteLink(link.name.clone());
+        let _ = match &link.netns {
+            None => self.apply_with(&delete, lookup, &mut Vec::new()),
+            Some(netns) => lookup
+                .netns(netns)
+                .and_then(|netns| netns.handle())
+                .and_then(|mut there| there.apply(&delete)),
+        };
     }
 
     fn generic(&mut self) -> Result<&mut Connection> {
@@ -442,6 +461,19 @@ impl Restart for std::cell::RefCell<WireguardReader> {
     fn take_(&self) {
         self.take();
     }
+}
+
+/// Finishes a link in the namespaces that it or its peer was born in.
+fn follow_up_elsewhere(link: &Link, lookup: &dyn NetnsLookup) -> Result<()> {
+    for FollowUp { netns, change } in link.follow_ups() {
+        if let Some(netns) = netns {
+            lookup
+                .netns(&netns)?
+                .handle()?
+                .apply(&Op::SetLink(change))?;
+        }
+    }
+    Ok(())
 }
 
 fn link_not_found(name: &str) -> Error {

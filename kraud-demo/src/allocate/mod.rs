@@ -36,34 +36,66 @@ pub struct HostSpec {
 ///
 /// [`Error::Address`] where an address is held by somebody else or a pool is full, [`Error::Unplannable`] for what
 /// no overlay can be.
-pub fn allocate(project: &Project, scope: Scope, specs: Vec<HostSpec>) -> Result<Deployment, Error> {
+pub fn allocate(
+    project: &Project,
+    scope: Scope,
+    specs: Vec<HostSpec>,
+) -> Result<Deployment, Error> {
     let vpc = ula::prefix48(&scope.seed());
-    let builder = SubnetPool::builder().base(IpNet::V6(vpc)).key(&scope.seed());
-    let mut pool6 = builder.build().map_err(|error| Error::Unplannable(error.to_string()))?;
+    let builder = SubnetPool::builder()
+        .base(IpNet::V6(vpc))
+        .key(&scope.seed());
+    let mut pool6 = builder
+        .build()
+        .map_err(|error| Error::Unplannable(error.to_string()))?;
 
     let mut hosts = Vec::with_capacity(specs.len());
     for spec in specs {
-        let prefix = carve6(&mut pool6, &format!("host {}", spec.name), CarveRequest::stable(SUBNET_LEN))?;
-        hosts.push(Host { name: spec.name, prefix, underlay: spec.underlay, port: spec.port });
+        let prefix = carve6(
+            &mut pool6,
+            &format!("host {}", spec.name),
+            CarveRequest::stable(SUBNET_LEN),
+        )?;
+        hosts.push(Host {
+            name: spec.name,
+            prefix,
+            underlay: spec.underlay,
+            port: spec.port,
+        });
     }
     let namespace = project.name.clone();
     let (overlays, mut subnets) = overlays::allocate(project, &scope, &namespace, &mut pool6)?;
     let pods = pods::allocate(project, &namespace, &hosts, &mut subnets)?;
-    Ok(Deployment { scope, vpc, namespace, hosts, overlays, pods })
+    Ok(Deployment {
+        scope,
+        vpc,
+        namespace,
+        hosts,
+        overlays,
+        pods,
+    })
 }
 
 fn carve6(pool: &mut SubnetPool, owner: &str, request: CarveRequest) -> Result<Ipv6Net, Error> {
     match pool.carve(owner, request).map_err(carve_error)?.prefix() {
         IpNet::V6(prefix) => Ok(prefix),
-        IpNet::V4(prefix) => Err(Error::Unplannable(format!("{owner} needs an IPv6 prefix, not {prefix}"))),
+        IpNet::V4(prefix) => Err(Error::Unplannable(format!(
+            "{owner} needs an IPv6 prefix, not {prefix}"
+        ))),
     }
 }
 
 fn carve_error(error: CarveError) -> Error {
-    Error::Address { held: matches!(error, CarveError::Overlap { .. }), message: error.to_string() }
+    Error::Address {
+        held: matches!(error, CarveError::Overlap { .. }),
+        message: error.to_string(),
+    }
 }
 
 fn alloc_error(what: &str) -> impl FnOnce(AllocError) -> Error {
     let what = what.to_owned();
-    move |error| Error::Address { held: matches!(error, AllocError::Held { .. }), message: format!("{what}: {error}") }
+    move |error| Error::Address {
+        held: matches!(error, AllocError::Held { .. }),
+        message: format!("{what}: {error}"),
+    }
 }

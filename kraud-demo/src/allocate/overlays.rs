@@ -33,16 +33,30 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn pool(&self, v4: bool) -> Option<&Pool> {
-        let pools = self.network.into_iter().flat_map(|network| &network.ipam.pools);
-        pools.into_iter().find(|pool| pool.subnet.is_some_and(|subnet| matches!(subnet.value, IpNet::V4(_)) == v4))
+        let pools = self
+            .network
+            .into_iter()
+            .flat_map(|network| &network.ipam.pools);
+        pools.into_iter().find(|pool| {
+            pool.subnet
+                .is_some_and(|subnet| matches!(subnet.value, IpNet::V4(_)) == v4)
+        })
     }
 
     fn fixed(&self, v4: bool) -> Option<IpNet> {
-        self.pool(v4).and_then(|pool| pool.subnet).map(|subnet| subnet.value)
+        self.pool(v4)
+            .and_then(|pool| pool.subnet)
+            .map(|subnet| subnet.value)
     }
 
     fn has(&self, v4: bool) -> bool {
-        let asked = |network: &&Network| if v4 { network.has_ipv4() } else { network.has_ipv6() };
+        let asked = |network: &&Network| {
+            if v4 {
+                network.has_ipv4()
+            } else {
+                network.has_ipv6()
+            }
+        };
         self.network.as_ref().is_none_or(asked)
     }
 }
@@ -61,13 +75,21 @@ pub(super) fn allocate(
                 network.key.value
             )));
         }
-        wanted.push(Wanted { name: network.key.value.clone(), network: Some(network) });
+        wanted.push(Wanted {
+            name: network.key.value.clone(),
+            network: Some(network),
+        });
     }
     if !wanted.iter().any(|overlay| overlay.name == DEFAULT) {
-        wanted.push(Wanted { name: DEFAULT.to_owned(), network: None });
+        wanted.push(Wanted {
+            name: DEFAULT.to_owned(),
+            network: None,
+        });
     }
 
-    let pool = SubnetPool::builder().key(&scope.seed()).base(POOL4.parse::<IpNet>().map_err(invalid)?);
+    let pool = SubnetPool::builder()
+        .key(&scope.seed())
+        .base(POOL4.parse::<IpNet>().map_err(invalid)?);
     let mut pool4 = pool.build().map_err(invalid)?;
     let mut nets: Vec<(Option<Ipv4Net>, Option<Ipv6Net>)> = vec![(None, None); wanted.len()];
     // What the user chose comes first, so that nothing else stands in its way.
@@ -75,34 +97,52 @@ pub(super) fn allocate(
         for (overlay, nets) in wanted.iter().zip(&mut nets) {
             let owner = format!("overlay {namespace}/{}", overlay.name);
             if overlay.has(true) && overlay.fixed(true).is_some() == chosen {
-                let request = overlay.fixed(true).map(|net| CarveRequest::exact(net).anywhere());
+                let request = overlay
+                    .fixed(true)
+                    .map(|net| CarveRequest::exact(net).anywhere());
                 let request = request.unwrap_or_else(|| CarveRequest::stable(NET4_LEN));
-                if let IpNet::V4(net) = pool4.carve(owner.as_str(), request).map_err(carve_error)?.prefix() {
+                if let IpNet::V4(net) = pool4
+                    .carve(owner.as_str(), request)
+                    .map_err(carve_error)?
+                    .prefix()
+                {
                     nets.0 = Some(net);
                 }
             }
             if overlay.has(false) && overlay.fixed(false).is_some() == chosen {
-                let request = overlay.fixed(false).map(|net| CarveRequest::exact(net).anywhere());
+                let request = overlay
+                    .fixed(false)
+                    .map(|net| CarveRequest::exact(net).anywhere());
                 let request = request.unwrap_or_else(|| CarveRequest::stable(SUBNET_LEN));
                 nets.1 = Some(carve6(pool6, &owner, request)?);
             }
         }
     }
 
-    let overlays = wanted.iter().zip(&nets).map(|(overlay, (net4, net6))| Overlay {
-        id: scope.overlay_id(namespace, &overlay.name),
-        namespace: namespace.to_owned(),
-        name: overlay.name.clone(),
-        driver: overlay.network.map_or_else(|| Driver::Ipip.to_string(), |network| network.driver.to_string()),
-        net4: *net4,
-        net6: *net6,
-    });
+    let overlays = wanted
+        .iter()
+        .zip(&nets)
+        .map(|(overlay, (net4, net6))| Overlay {
+            id: scope.overlay_id(namespace, &overlay.name),
+            namespace: namespace.to_owned(),
+            name: overlay.name.clone(),
+            driver: overlay.network.map_or_else(
+                || Driver::Ipip.to_string(),
+                |network| network.driver.to_string(),
+            ),
+            net4: *net4,
+            net6: *net6,
+        });
     let subnets = wanted.iter().zip(&nets).map(|(overlay, (net4, net6))| {
         let key = scope.seed();
         Ok(Subnets {
             name: overlay.name.clone(),
-            v4: net4.map(|net| subnet(IpNet::V4(net), overlay.pool(true), &key)).transpose()?,
-            v6: net6.map(|net| subnet(IpNet::V6(net), overlay.pool(false), &key)).transpose()?,
+            v4: net4
+                .map(|net| subnet(IpNet::V4(net), overlay.pool(true), &key))
+                .transpose()?,
+            v6: net6
+                .map(|net| subnet(IpNet::V6(net), overlay.pool(false), &key))
+                .transpose()?,
             net6: *net6,
         })
     });

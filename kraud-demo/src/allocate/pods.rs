@@ -38,7 +38,10 @@ pub(super) fn allocate(
         }
     }
     let pods = replicas.into_iter().map(|mut replica| {
-        replica.pod.memberships.sort_by_key(|membership| membership.overlay);
+        replica
+            .pod
+            .memberships
+            .sort_by_key(|membership| membership.overlay);
         replica.pod
     });
     Ok(pods.collect())
@@ -51,7 +54,8 @@ fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
         service.active && matches!(mode, None | Some(NetworkMode::None))
     };
     let services = project.services.iter().filter(own_namespace);
-    let replicas = services.flat_map(|service| (0..service.replicas.value).map(move |index| (service, index)));
+    let replicas =
+        services.flat_map(|service| (0..service.replicas.value).map(move |index| (service, index)));
     let pod = |(service, index): (&'a Service, u32)| {
         let service_name = service.key.value.clone();
         let pod = Pod {
@@ -61,7 +65,11 @@ fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
             address: None,
             memberships: Vec::new(),
         };
-        Replica { service, index, pod }
+        Replica {
+            service,
+            index,
+            pod,
+        }
     };
     replicas.map(pod).collect()
 }
@@ -69,10 +77,16 @@ fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
 /// One address of its host's prefix for each pod that has a network at all.
 fn vpc_addresses(replicas: &mut [Replica<'_>], hosts: &[Host]) -> Result<(), Error> {
     let subnets = hosts.iter().map(|host| Subnet::new(IpNet::V6(host.prefix)));
-    let mut subnets: Vec<Subnet> =
-        subnets.collect::<Result<_, _>>().map_err(|error| Error::Unplannable(error.to_string()))?;
-    for replica in replicas.iter_mut().filter(|replica| replica.service.network_mode.is_none()) {
-        let Some(subnet) = subnets.get_mut(replica.pod.host) else { continue };
+    let mut subnets: Vec<Subnet> = subnets
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::Unplannable(error.to_string()))?;
+    for replica in replicas
+        .iter_mut()
+        .filter(|replica| replica.service.network_mode.is_none())
+    {
+        let Some(subnet) = subnets.get_mut(replica.pod.host) else {
+            continue;
+        };
         let grant = subnet.allocate(replica.pod.name.as_str(), AllocRequest::stable());
         let what = format!("VPC address of {}", replica.pod.name);
         if let IpAddr::V6(address) = grant.map_err(alloc_error(&what))?.address() {
@@ -86,7 +100,12 @@ fn vpc_addresses(replicas: &mut [Replica<'_>], hosts: &[Host]) -> Result<(), Err
 fn join(replica: &mut Replica<'_>, overlays: &mut [Subnets], fixed: bool) -> Result<(), Error> {
     for endpoint in &replica.service.endpoints {
         let is_fixed = endpoint.ipv4_address.is_some() || endpoint.ipv6_address.is_some();
-        let Some(overlay) = overlays.iter().position(|overlay| overlay.name == endpoint.network.value) else { continue };
+        let Some(overlay) = overlays
+            .iter()
+            .position(|overlay| overlay.name == endpoint.network.value)
+        else {
+            continue;
+        };
         if is_fixed == fixed {
             let membership = membership(replica, endpoint, overlay, &mut overlays[overlay])?;
             replica.pod.memberships.push(membership);
@@ -108,24 +127,38 @@ fn membership(
     let v6 = match &mut subnets.v6 {
         Some(subnet) => {
             // The IPv6 address is computed from the IPv4 one (RFC 6052), so that peers need not be told it.
-            let computed = v4.zip(subnets.net6).and_then(|(v4, net6)| embed::overlay_v6(net6, v4).ok());
+            let computed = v4
+                .zip(subnets.net6)
+                .and_then(|(v4, net6)| embed::overlay_v6(net6, v4).ok());
             v6(replica, endpoint, subnet, computed, &subnets.name)?
         }
         None => None,
     };
-    Ok(Membership { overlay, v4, delegated, v6 })
+    Ok(Membership {
+        overlay,
+        v4,
+        delegated,
+        v6,
+    })
 }
 
 type Ipv4Place = (Option<Ipv4Addr>, Option<Ipv4Net>);
 
-fn v4(replica: &Replica<'_>, endpoint: &Endpoint, subnet: &mut Subnet, overlay: &str) -> Result<Ipv4Place, Error> {
+fn v4(
+    replica: &Replica<'_>,
+    endpoint: &Endpoint,
+    subnet: &mut Subnet,
+    overlay: &str,
+) -> Result<Ipv4Place, Error> {
     let (name, replicas) = (replica.pod.name.as_str(), replica.service.replicas.value);
     let wanted = endpoint.ipv4_address.as_ref().map(|wanted| wanted.value);
     let request = match wanted {
         None => AllocRequest::stable(),
         Some(Ipv4Assignment::Prefix(net)) if replicas == 1 => AllocRequest::prefix(IpNet::V4(net)),
         Some(wanted) => {
-            let address = wanted.for_replica(replica.index, replicas).map(|place| place.address);
+            let address = wanted
+                .for_replica(replica.index, replicas)
+                .map(|place| place.address);
             AllocRequest::exact(address.ok_or_else(|| too_few(replica, overlay))?.into())
         }
     };
@@ -152,16 +185,24 @@ fn v6(
     let (name, replicas) = (replica.pod.name.as_str(), replica.service.replicas.value);
     let wanted = endpoint.ipv6_address.as_ref().map(|wanted| wanted.value);
     let request = match (wanted, computed) {
-        (Some(Ipv6Assignment::Prefix(net)), _) if replicas == 1 => AllocRequest::prefix(IpNet::V6(net)),
+        (Some(Ipv6Assignment::Prefix(net)), _) if replicas == 1 => {
+            AllocRequest::prefix(IpNet::V6(net))
+        }
         (Some(wanted), _) => {
-            let address = wanted.for_replica(replica.index, replicas).map(|place| place.address);
+            let address = wanted
+                .for_replica(replica.index, replicas)
+                .map(|place| place.address);
             AllocRequest::exact(address.ok_or_else(|| too_few(replica, overlay))?.into())
         }
         (None, Some(computed)) => AllocRequest::exact(computed.into()),
         (None, None) => AllocRequest::stable(),
     };
     let what = format!("IPv6 address of {name} in `{overlay}`");
-    match subnet.allocate(name, request).map_err(alloc_error(&what))?.address() {
+    match subnet
+        .allocate(name, request)
+        .map_err(alloc_error(&what))?
+        .address()
+    {
         IpAddr::V6(address) => Ok(Some(address)),
         IpAddr::V4(_) => Ok(None),
     }

@@ -23,7 +23,11 @@ const WARM_UP: Duration = Duration::from_secs(12);
 #[must_use]
 pub fn plan(deployment: &Deployment, mtu: Mtu) -> Vec<PingRow> {
     let mut rows = Vec::new();
-    let pods: Vec<&Pod> = deployment.pods.iter().filter(|pod| pod.address.is_some()).collect();
+    let pods: Vec<&Pod> = deployment
+        .pods
+        .iter()
+        .filter(|pod| pod.address.is_some())
+        .collect();
     for from in &pods {
         for to in pods.iter().filter(|to| to.name != from.name) {
             if let Some(address) = to.address {
@@ -33,10 +37,20 @@ pub fn plan(deployment: &Deployment, mtu: Mtu) -> Vec<PingRow> {
     }
     for (index, overlay) in deployment.overlays.iter().enumerate() {
         for from in &pods {
-            for (to, _, theirs) in deployment.neighbours(from).filter(|(_, own, _)| own.overlay == index) {
+            for (to, _, theirs) in deployment
+                .neighbours(from)
+                .filter(|(_, own, _)| own.overlay == index)
+            {
                 // An overlay without IPv4 is checked over IPv6.
                 if let Some(address) = theirs.addresses().next() {
-                    checks(&overlay.full_name(), from, to, address, mtu.overlay, &mut rows);
+                    checks(
+                        &overlay.full_name(),
+                        from,
+                        to,
+                        address,
+                        mtu.overlay,
+                        &mut rows,
+                    );
                 }
             }
         }
@@ -46,7 +60,11 @@ pub fn plan(deployment: &Deployment, mtu: Mtu) -> Vec<PingRow> {
 
 fn checks(network: &str, from: &Pod, to: &Pod, address: IpAddr, mtu: u32, rows: &mut Vec<PingRow>) {
     let mtu = mtu as usize;
-    for (bytes, expect) in [(SMALL, Expect::Reply), (mtu, Expect::Reply), (mtu + 1, Expect::TooBig)] {
+    for (bytes, expect) in [
+        (SMALL, Expect::Reply),
+        (mtu, Expect::Reply),
+        (mtu + 1, Expect::TooBig),
+    ] {
         rows.push(PingRow {
             network: network.to_owned(),
             from: from.name.clone(),
@@ -88,7 +106,8 @@ fn ping(pinger: &mut Pinger, row: &PingRow, interrupt: &Interrupt) -> Outcome {
     let started = Instant::now();
     loop {
         let outcome = pinger.ping(row.address, row.bytes, PATIENCE);
-        let again = outcome == Outcome::Silence && row.bytes == SMALL && started.elapsed() < WARM_UP;
+        let again =
+            outcome == Outcome::Silence && row.bytes == SMALL && started.elapsed() < WARM_UP;
         if !again || interrupt.is_set() {
             return outcome;
         }

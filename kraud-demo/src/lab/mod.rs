@@ -56,7 +56,16 @@ pub fn run(args: &LabArgs) -> Result<(), Error> {
         plan.namespaces.len()
     );
     let machine = Machine::up(&plan, &deployment, &keys, plane, &interrupt)?;
-    let report = examine(&deployment, &plan, &keys, &machine, plane, reason, args, &interrupt)?;
+    let report = examine(
+        &deployment,
+        &plan,
+        &keys,
+        &machine,
+        plane,
+        reason,
+        args,
+        &interrupt,
+    )?;
     match args.output {
         Output::Table => print_text(&report.text())?,
         Output::Json => print_json(&report)?,
@@ -67,11 +76,18 @@ pub fn run(args: &LabArgs) -> Result<(), Error> {
     drop(machine);
     eprintln!("everything is down again");
     let (total, failed) = report.tally();
-    if failed == 0 { Ok(()) } else { Err(Error::Checks { failed, total }) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Error::Checks { failed, total })
+    }
 }
 
 /// Looks at what is up: pings, counters, listings.
-#[allow(clippy::too_many_arguments, reason = "the lab's whole state, used once")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the lab's whole state, used once"
+)]
 fn examine(
     deployment: &Deployment,
     plan: &Plan,
@@ -82,14 +98,21 @@ fn examine(
     args: &LabArgs,
     interrupt: &Interrupt,
 ) -> Result<Report, Error> {
-    let packets = machine.run_in(ROUTER, sniffer::packet_socket)?.map_err(Error::io("cannot watch the underlay"))?;
+    let packets = machine
+        .run_in(ROUTER, sniffer::packet_socket)?
+        .map_err(Error::io("cannot watch the underlay"))?;
     let port = deployment.hosts.first().map_or(0, |host| host.port);
     let sniffer = Sniffer::start(packets, port);
 
     let mut pingers = BTreeMap::new();
-    for (identifier, pod) in (1u16..).zip(deployment.pods.iter().filter(|pod| pod.address.is_some())) {
+    for (identifier, pod) in
+        (1u16..).zip(deployment.pods.iter().filter(|pod| pod.address.is_some()))
+    {
         let pinger = machine.run_in(&pod.name, move || Pinger::open(identifier))?;
-        pingers.insert(pod.name.clone(), pinger.map_err(Error::io(format!("cannot ping from {}", pod.name)))?);
+        pingers.insert(
+            pod.name.clone(),
+            pinger.map_err(Error::io(format!("cannot ping from {}", pod.name)))?,
+        );
     }
     let planned = checks::plan(deployment, plan.mtu);
     eprintln!("sending {} echo requests", planned.len());
@@ -99,9 +122,16 @@ fn examine(
         name: host.name.clone(),
         prefix: host.prefix.to_string(),
         underlay: host.underlay.clone(),
-        public_key: keys.get(&host.name).map(|pair| pair.public.to_string()).unwrap_or_default(),
+        public_key: keys
+            .get(&host.name)
+            .map(|pair| pair.public.to_string())
+            .unwrap_or_default(),
     });
-    let namespaces = if args.keep { machine.paths(plan)? } else { Vec::new() };
+    let namespaces = if args.keep {
+        machine.paths(plan)?
+    } else {
+        Vec::new()
+    };
     let mut report = Report {
         schema: crate::SCHEMA,
         plane: plane.name(),
@@ -113,7 +143,10 @@ fn examine(
         pings,
         peers: peers(deployment, machine, plane, keys)?,
         underlay: sniffer.finish(),
-        namespaces: namespaces.into_iter().map(|(name, path)| NamespacePath { name, path }).collect(),
+        namespaces: namespaces
+            .into_iter()
+            .map(|(name, path)| NamespacePath { name, path })
+            .collect(),
         ok: false,
     };
     report.ok = report.tally().1 == 0;
@@ -121,14 +154,22 @@ fn examine(
 }
 
 /// The kernel's counters for every pair of hosts.
-fn peers(deployment: &Deployment, machine: &Machine, plane: Plane, keys: &Keys) -> Result<Vec<PeerRow>, Error> {
+fn peers(
+    deployment: &Deployment,
+    machine: &Machine,
+    plane: Plane,
+    keys: &Keys,
+) -> Result<Vec<PeerRow>, Error> {
     if plane == Plane::Userspace {
         return Ok(Vec::new());
     }
     let mut rows = Vec::new();
     for host in &deployment.hosts {
         for peer in machine.wireguard_peers(host)? {
-            let name = keys.iter().find(|(_, pair)| pair.public == peer.public_key).map(|(name, _)| name.clone());
+            let name = keys
+                .iter()
+                .find(|(_, pair)| pair.public == peer.public_key)
+                .map(|(name, _)| name.clone());
             rows.push(PeerRow {
                 host: host.name.clone(),
                 peer: name.unwrap_or_else(|| peer.public_key.to_string()),

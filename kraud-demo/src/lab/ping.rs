@@ -11,12 +11,14 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
 };
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, recvfrom, sendto, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, recvfrom, sendto,
+    socket_with,
+};
 
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 const ICMP_HEADER: usize = 8;
-
 
 /// What became of an echo request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +50,12 @@ impl Pinger {
     /// `EPERM` without `CAP_NET_RAW` in the user namespace that owns the network namespace.
     pub fn open(identifier: u16) -> io::Result<Self> {
         let raw = |family, protocol| {
-            socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, Some(protocol))
+            socket_with(
+                family,
+                SocketType::RAW,
+                SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+                Some(protocol),
+            )
         };
         let v4 = raw(AddressFamily::INET, ipproto::ICMP)?;
         let v6 = raw(AddressFamily::INET6, ipproto::ICMPV6)?;
@@ -59,7 +66,12 @@ impl Pinger {
         // The kernel queues ICMP errors about our packets here, so that a send reports EMSGSIZE.
         setsockopt(&v4, sockopt::Ipv4RecvErr, &true)?;
         setsockopt(&v6, sockopt::Ipv6RecvErr, &true)?;
-        Ok(Self { v4, v6, identifier, sequence: 0 })
+        Ok(Self {
+            v4,
+            v6,
+            identifier,
+            sequence: 0,
+        })
     }
 
     /// Sends one echo request in an IP packet of `bytes` bytes in all and waits for its reply.
@@ -68,7 +80,12 @@ impl Pinger {
         let request = self.request(to, bytes);
         let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
         let started = Instant::now();
-        match sendto(socket, &request, SendFlags::empty(), &SocketAddr::new(to, 0)) {
+        match sendto(
+            socket,
+            &request,
+            SendFlags::empty(),
+            &SocketAddr::new(to, 0),
+        ) {
             Ok(_) => self.await_reply(to, &request, started, patience),
             Err(Errno::MSGSIZE) => Outcome::TooBig,
             Err(errno) => Outcome::Failed(io::Error::from(errno).to_string()),
@@ -76,7 +93,11 @@ impl Pinger {
     }
 
     fn request(&self, to: IpAddr, bytes: usize) -> Vec<u8> {
-        let (header, kind) = if to.is_ipv4() { (IPV4_HEADER, 8) } else { (IPV6_HEADER, 128) };
+        let (header, kind) = if to.is_ipv4() {
+            (IPV4_HEADER, 8)
+        } else {
+            (IPV6_HEADER, 128)
+        };
         let payload = bytes.saturating_sub(header + ICMP_HEADER);
         let mut message = vec![kind, 0, 0, 0];
         message.extend_from_slice(&self.identifier.to_be_bytes());
@@ -90,12 +111,23 @@ impl Pinger {
         message
     }
 
-    fn await_reply(&self, to: IpAddr, request: &[u8], started: Instant, patience: Duration) -> Outcome {
+    fn await_reply(
+        &self,
+        to: IpAddr,
+        request: &[u8],
+        started: Instant,
+        patience: Duration,
+    ) -> Outcome {
         let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
         let mut buffer = vec![0; 65_536];
         loop {
-            let Some(left) = patience.checked_sub(started.elapsed()) else { return Outcome::Silence };
-            let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+            let Some(left) = patience.checked_sub(started.elapsed()) else {
+                return Outcome::Silence;
+            };
+            let timeout = Timespec {
+                tv_sec: left.as_secs() as i64,
+                tv_nsec: left.subsec_nanos().into(),
+            };
             let mut ready = [PollFd::new(socket, PollFlags::IN)];
             match poll(&mut ready, Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -103,7 +135,9 @@ impl Pinger {
             }
             match recvfrom(socket, &mut buffer[..], RecvFlags::empty()) {
                 Ok((length, _, from)) => {
-                    let from = from.and_then(|address| SocketAddr::try_from(address).ok()).map(|address| address.ip());
+                    let from = from
+                        .and_then(|address| SocketAddr::try_from(address).ok())
+                        .map(|address| address.ip());
                     if from == Some(to) && is_reply(&buffer[..length], to, request) {
                         return Outcome::Reply(started.elapsed());
                     }
@@ -119,7 +153,9 @@ impl Pinger {
 /// Whether `received` answers `request`: same identifier, sequence and payload.
 fn is_reply(received: &[u8], to: IpAddr, request: &[u8]) -> bool {
     let (message, kind) = if to.is_ipv4() {
-        let header = received.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
+        let header = received
+            .first()
+            .map_or(0, |first| usize::from(first & 0x0f) * 4);
         (received.get(header..).unwrap_or_default(), 0)
     } else {
         (received, 129)
@@ -155,9 +191,18 @@ mod tests {
         let to: IpAddr = "fd00::1".parse().unwrap();
         let request = [128, 0, 0, 0, 0, 7, 0, 9, 1, 2];
         assert!(is_reply(&[129, 0, 5, 5, 0, 7, 0, 9, 1, 2], to, &request));
-        assert!(!is_reply(&[129, 0, 5, 5, 0, 7, 0, 8, 1, 2], to, &request), "another sequence");
-        assert!(!is_reply(&[129, 0, 5, 5, 0, 7, 0, 9, 1, 3], to, &request), "another payload");
-        assert!(!is_reply(&[128, 0, 5, 5, 0, 7, 0, 9, 1, 2], to, &request), "the request itself");
+        assert!(
+            !is_reply(&[129, 0, 5, 5, 0, 7, 0, 8, 1, 2], to, &request),
+            "another sequence"
+        );
+        assert!(
+            !is_reply(&[129, 0, 5, 5, 0, 7, 0, 9, 1, 3], to, &request),
+            "another payload"
+        );
+        assert!(
+            !is_reply(&[128, 0, 5, 5, 0, 7, 0, 9, 1, 2], to, &request),
+            "the request itself"
+        );
         assert!(!is_reply(&[], to, &request));
     }
 }

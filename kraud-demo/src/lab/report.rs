@@ -170,7 +170,10 @@ impl Report {
         let pings = self.pings.iter().filter(|ping| !ping.ok).count();
         let silent_peers = self.peers.iter().filter(|peer| !peer.handshake).count();
         let plaintext = usize::from(self.underlay.plaintext > 0);
-        (self.pings.len() + self.peers.len() + 1, pings + silent_peers + plaintext)
+        (
+            self.pings.len() + self.peers.len() + 1,
+            pings + silent_peers + plaintext,
+        )
     }
 
     /// The form for people.
@@ -187,18 +190,35 @@ impl Report {
             seen.wireguard, seen.plaintext
         ));
         for peer in &self.peers {
-            let state = if peer.handshake { "handshake done" } else { "NO HANDSHAKE" };
+            let state = if peer.handshake {
+                "handshake done"
+            } else {
+                "NO HANDSHAKE"
+            };
             text.push_str(&format!(
                 "wireguard: {} <- {}: {state}, {} B received, {} B sent\n",
                 peer.host, peer.peer, peer.rx_bytes, peer.tx_bytes
             ));
         }
         let listings = &self.listings;
-        text.push_str(&format!("\n$ kraud-demo overlay ls\n{}", listings.overlay_table()));
-        text.push_str(&format!("\n$ kraud-demo network ls\n{}", listings.network_table()));
-        text.push_str(&format!("\n$ kraud-demo ns ls\n{}", listings.namespace_table()));
+        text.push_str(&format!(
+            "\n$ kraud-demo overlay ls\n{}",
+            listings.overlay_table()
+        ));
+        text.push_str(&format!(
+            "\n$ kraud-demo network ls\n{}",
+            listings.network_table()
+        ));
+        text.push_str(&format!(
+            "\n$ kraud-demo ns ls\n{}",
+            listings.namespace_table()
+        ));
         let (total, failed) = self.tally();
-        text.push_str(&format!("\n{} plane: {} of {total} checks as expected\n", self.plane, total - failed));
+        text.push_str(&format!(
+            "\n{} plane: {} of {total} checks as expected\n",
+            self.plane,
+            total - failed
+        ));
         text
     }
 
@@ -215,15 +235,27 @@ impl Report {
 
     /// Who reaches whom in one network: the round trip of the small packet, or what went wrong.
     fn matrix(&self, network: &str) -> String {
-        let pings: Vec<&PingRow> = self.pings.iter().filter(|ping| ping.network == network).collect();
+        let pings: Vec<&PingRow> = self
+            .pings
+            .iter()
+            .filter(|ping| ping.network == network)
+            .collect();
         let mut names: Vec<&str> = pings.iter().map(|ping| ping.from.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         let sizes = |expect: Expect| {
-            let mut sizes: Vec<usize> = pings.iter().filter(|ping| ping.expect == expect).map(|ping| ping.bytes).collect();
+            let mut sizes: Vec<usize> = pings
+                .iter()
+                .filter(|ping| ping.expect == expect)
+                .map(|ping| ping.bytes)
+                .collect();
             sizes.sort_unstable();
             sizes.dedup();
-            sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+            sizes
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" and ")
         };
         let mut rows = vec![vec!["from \\ to".to_owned()]];
         rows[0].extend(names.iter().map(|name| (*name).to_owned()));
@@ -232,15 +264,23 @@ impl Report {
             row.extend(names.iter().map(|to| cell(&pings, from, to)));
             rows.push(row);
         }
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let width = |column: usize| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
         let mut text = format!(
             "{network}: {} bytes answered, {} bytes refused\n",
             sizes(Expect::Reply),
             sizes(Expect::TooBig)
         );
         for row in &rows {
-            let cells: Vec<String> =
-                row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column))).collect();
+            let cells: Vec<String> = row
+                .iter()
+                .enumerate()
+                .map(|(column, cell)| format!("{cell:<width$}", width = width(column)))
+                .collect();
             text.push_str(&format!("  {}\n", cells.join("  ").trim_end()));
         }
         text
@@ -248,9 +288,16 @@ impl Report {
 }
 
 fn cell(pings: &[&PingRow], from: &str, to: &str) -> String {
-    let pair: Vec<&&PingRow> = pings.iter().filter(|ping| ping.from == from && ping.to == to).collect();
+    let pair: Vec<&&PingRow> = pings
+        .iter()
+        .filter(|ping| ping.from == from && ping.to == to)
+        .collect();
     if let Some(failed) = pair.iter().find(|ping| !ping.ok) {
-        return format!("FAILED at {} B: {}", failed.bytes, failed.instead.as_deref().unwrap_or("?"));
+        return format!(
+            "FAILED at {} B: {}",
+            failed.bytes,
+            failed.instead.as_deref().unwrap_or("?")
+        );
     }
     match pair.iter().find_map(|ping| ping.rtt_us) {
         Some(rtt) => format!("ok {}.{:02} ms", rtt / 1000, rtt % 1000 / 10),

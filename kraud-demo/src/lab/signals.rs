@@ -38,6 +38,10 @@ impl Interrupt {
     ///
     /// [`Error::Interrupted`].
     pub fn check(&self) -> Result<(), Error> {
-        if self.is_set() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.is_set() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -36,7 +36,12 @@ pub struct Sniffer {
 /// `EPERM` without `CAP_NET_RAW`.
 pub fn packet_socket() -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    Ok(socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?)
+    Ok(socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        flags,
+        SockProtocol::EthAll,
+    )?)
 }
 
 impl Sniffer {
@@ -45,13 +50,19 @@ impl Sniffer {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || watch(&socket, wireguard_port, &stopped));
-        Self { stop, thread: Some(thread) }
+        Self {
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// Stops watching and tells what was seen.
     pub fn finish(mut self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+        self.thread
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -103,16 +114,31 @@ fn classify(frame: &[u8], port: u16) -> Frame {
     let (protocol, transport) = match frame.get(12..14) {
         Some([0x08, 0x06]) => return Frame::Neighbour,
         Some([0x08, 0x00]) => {
-            let header = payload.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
-            (payload.get(9).copied(), payload.get(header..).unwrap_or_default())
+            let header = payload
+                .first()
+                .map_or(0, |first| usize::from(first & 0x0f) * 4);
+            (
+                payload.get(9).copied(),
+                payload.get(header..).unwrap_or_default(),
+            )
         }
-        Some([0x86, 0xdd]) => (payload.get(6).copied(), payload.get(40..).unwrap_or_default()),
+        Some([0x86, 0xdd]) => (
+            payload.get(6).copied(),
+            payload.get(40..).unwrap_or_default(),
+        ),
         _ => return Frame::Plaintext,
     };
     match (protocol, transport) {
         (Some(17), [s1, s2, d1, d2, ..]) => {
-            let ports = [u16::from_be_bytes([*s1, *s2]), u16::from_be_bytes([*d1, *d2])];
-            if ports.contains(&port) { Frame::Wireguard } else { Frame::Plaintext }
+            let ports = [
+                u16::from_be_bytes([*s1, *s2]),
+                u16::from_be_bytes([*d1, *d2]),
+            ];
+            if ports.contains(&port) {
+                Frame::Wireguard
+            } else {
+                Frame::Plaintext
+            }
         }
         // Hop-by-hop options in front of MLD reports, and ICMPv6 types 130 to 137 and 143: RFC 4861, 2710, 3810.
         (Some(0), [58, ..]) | (Some(58), [130..=137 | 143, ..]) => Frame::Neighbour,
@@ -126,7 +152,18 @@ mod tests {
 
     fn ipv6(next_header: u8, transport: &[u8]) -> Vec<u8> {
         let mut frame = vec![0; 12];
-        frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, transport.len() as u8, next_header, 64]);
+        frame.extend([
+            0x86,
+            0xdd,
+            0x60,
+            0,
+            0,
+            0,
+            0,
+            transport.len() as u8,
+            next_header,
+            64,
+        ]);
         frame.extend([0; 32]);
         frame.extend(transport);
         frame
@@ -135,11 +172,25 @@ mod tests {
     #[test]
     fn a03_only_the_wireguard_port_is_not_plaintext() {
         let to_port = |port: u16| [&[0x30, 0x39][..], &port.to_be_bytes(), &[0, 8, 0, 0]].concat();
-        assert_eq!(classify(&ipv6(17, &to_port(51820)), 51820), Frame::Wireguard);
+        assert_eq!(
+            classify(&ipv6(17, &to_port(51820)), 51820),
+            Frame::Wireguard
+        );
         assert_eq!(classify(&ipv6(17, &to_port(53)), 51820), Frame::Plaintext);
-        assert_eq!(classify(&ipv6(4, &[0x45; 20]), 51820), Frame::Plaintext, "IPv4 in IPv6");
-        assert_eq!(classify(&ipv6(58, &[128, 0, 0, 0]), 51820), Frame::Plaintext, "an echo request");
-        assert_eq!(classify(&ipv6(58, &[135, 0, 0, 0]), 51820), Frame::Neighbour);
+        assert_eq!(
+            classify(&ipv6(4, &[0x45; 20]), 51820),
+            Frame::Plaintext,
+            "IPv4 in IPv6"
+        );
+        assert_eq!(
+            classify(&ipv6(58, &[128, 0, 0, 0]), 51820),
+            Frame::Plaintext,
+            "an echo request"
+        );
+        assert_eq!(
+            classify(&ipv6(58, &[135, 0, 0, 0]), 51820),
+            Frame::Neighbour
+        );
         assert_eq!(classify(&[], 51820), Frame::Plaintext);
     }
 }

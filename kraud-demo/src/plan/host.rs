@@ -26,20 +26,46 @@ pub(super) const PARENT: &str = "vpc1";
 /// The MAC address of both ends, locally administered. It is never seen outside of its namespace.
 const MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x4b]);
 
-pub(super) fn plan(deployment: &Deployment, index: usize, mtu: Mtu, steps: &mut Vec<Step>) -> Result<(), Error> {
+pub(super) fn plan(
+    deployment: &Deployment,
+    index: usize,
+    mtu: Mtu,
+    steps: &mut Vec<Step>,
+) -> Result<(), Error> {
     let host = &deployment.hosts[index];
     let vpc = vpc_namespace(host);
-    let others = || deployment.hosts.iter().filter(|other| other.name != host.name);
+    let others = || {
+        deployment
+            .hosts
+            .iter()
+            .filter(|other| other.name != host.name)
+    };
 
-    steps.push(Step::add_link(&host.name, Link::wireguard(WIREGUARD).mtu(mtu.vpc)));
-    steps.push(Step { namespace: host.name.clone(), action: Action::Mesh(mesh(deployment, host)?) });
+    steps.push(Step::add_link(
+        &host.name,
+        Link::wireguard(WIREGUARD).mtu(mtu.vpc),
+    ));
+    steps.push(Step {
+        namespace: host.name.clone(),
+        action: Action::Mesh(mesh(deployment, host)?),
+    });
     steps.push(Step::move_link(&host.name, WIREGUARD, &vpc));
     steps.push(Step::set_link(&vpc, LinkChange::new(WIREGUARD).up()));
 
     let port = Veth::peer(PARENT).mtu(mtu.vpc).address(MAC).noarp();
-    let veth = Link::veth(INNER, port).mtu(mtu.vpc).address(MAC).noarp().up().addr_gen_mode(AddrGenMode::None);
+    let veth = Link::veth(INNER, port)
+        .mtu(mtu.vpc)
+        .address(MAC)
+        .noarp()
+        .up()
+        .addr_gen_mode(AddrGenMode::None);
     steps.push(Step::add_link(&vpc, veth));
-    steps.push(Step::set_link(&vpc, LinkChange::new(PARENT).addr_gen_mode(AddrGenMode::None).up()));
+    steps.push(Step::set_link(
+        &vpc,
+        LinkChange::new(PARENT)
+            .addr_gen_mode(AddrGenMode::None)
+            .up(),
+    ));
     steps.push(Step::write_sysctl(&vpc, Sysctl::forwarding6(true)));
 
     let route = |prefix, dev| Route::new(IpNet::V6(prefix)).dev(dev).protocol(PROTOCOL);
@@ -56,10 +82,17 @@ pub(super) fn plan(deployment: &Deployment, index: usize, mtu: Mtu, steps: &mut 
 ///
 /// Those of [`endpoint_towards`].
 pub fn mesh(deployment: &Deployment, host: &Host) -> Result<Mesh, Error> {
-    let others = deployment.hosts.iter().filter(|other| other.name != host.name);
+    let others = deployment
+        .hosts
+        .iter()
+        .filter(|other| other.name != host.name);
     let peers = others.map(|peer| {
         let endpoint = SocketAddr::new(endpoint_towards(host, peer)?, peer.port);
-        Ok(MeshPeer { host: peer.name.clone(), endpoint, allowed: peer.prefix })
+        Ok(MeshPeer {
+            host: peer.name.clone(),
+            endpoint,
+            allowed: peer.prefix,
+        })
     });
     Ok(Mesh {
         device: WIREGUARD.to_owned(),

@@ -8,7 +8,7 @@ mod show;
 mod step;
 mod underlay;
 
-use kraud_netlink::LinkChange;
+use kraud_netlink::{LinkChange, Op};
 
 use crate::error::Error;
 use crate::model::{Deployment, Host};
@@ -53,7 +53,7 @@ impl Plane {
 /// Ordered changes; those of one namespace never depend on a later one.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The network namespaces that it needs, in the order in which they are made.
+    /// The network namespaces that it needs, in the order in which they are made; see [`loopback_up`].
     pub namespaces: Vec<String>,
     /// The changes.
     pub steps: Vec<Step>,
@@ -72,17 +72,21 @@ impl Plan {
     pub fn new(deployment: &Deployment, plane: Plane) -> Result<Self, Error> {
         carried(deployment)?;
         let mtu = Mtu::predict(&deployment.hosts)?;
-        let mut plan = Self { namespaces: vec![ROUTER.to_owned()], steps: Vec::new(), mtu };
-        plan.namespaces.extend(deployment.hosts.iter().map(|host| host.name.clone()));
+        let mut plan = Self {
+            namespaces: vec![ROUTER.to_owned()],
+            steps: Vec::new(),
+            mtu,
+        };
+        plan.namespaces
+            .extend(deployment.hosts.iter().map(|host| host.name.clone()));
         if plane == Plane::Kernel {
-            plan.namespaces.extend(deployment.hosts.iter().map(vpc_namespace));
+            plan.namespaces
+                .extend(deployment.hosts.iter().map(vpc_namespace));
         }
-        plan.namespaces.extend(deployment.pods.iter().map(|pod| pod.name.clone()));
+        plan.namespaces
+            .extend(deployment.pods.iter().map(|pod| pod.name.clone()));
 
         let mut steps = Vec::new();
-        for name in &plan.namespaces {
-            steps.push(Step::set_link(name, LinkChange::new("lo").up()));
-        }
         underlay::plan(&deployment.hosts, &mut steps);
         if plane == Plane::Kernel {
             for index in 0..deployment.hosts.len() {
@@ -97,6 +101,12 @@ impl Plan {
     }
 }
 
+/// What is done first in every namespace: the kernel makes the loopback link, but leaves it down.
+#[must_use]
+pub fn loopback_up() -> Op {
+    Op::SetLink(LinkChange::new("lo").up())
+}
+
 /// The namespace of a VPC on one host.
 #[must_use]
 pub fn vpc_namespace(host: &Host) -> String {
@@ -105,7 +115,11 @@ pub fn vpc_namespace(host: &Host) -> String {
 
 /// Refuses drivers that no plane carries.
 fn carried(deployment: &Deployment) -> Result<(), Error> {
-    match deployment.overlays.iter().find(|overlay| overlay.driver != "ipip") {
+    match deployment
+        .overlays
+        .iter()
+        .find(|overlay| overlay.driver != "ipip")
+    {
         None => Ok(()),
         Some(overlay) => Err(Error::Unplannable(format!(
             "network `{}` has driver `{}`: only `ipip` overlays span hosts; set `driver: ipip` or leave it out",

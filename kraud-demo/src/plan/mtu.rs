@@ -31,11 +31,23 @@ impl Mtu {
                 over_ipv6 |= endpoint_towards(host, peer)?.is_ipv6();
             }
         }
-        let wireguard = if over_ipv6 { Layer::WireGuardOverIpv6 } else { Layer::WireGuardOverIpv4 };
+        let wireguard = if over_ipv6 {
+            Layer::WireGuardOverIpv6
+        } else {
+            Layer::WireGuardOverIpv4
+        };
         let left = |layers: &[Layer]| {
-            let none = || Error::Unplannable(format!("no packet fits into {ETHERNET} bytes below {layers:?}"));
+            let none = || {
+                Error::Unplannable(format!(
+                    "no packet fits into {ETHERNET} bytes below {layers:?}"
+                ))
+            };
             Stack::new(ETHERNET, layers).mtu().ok_or_else(none)
         };
-        Ok(Self { underlay: ETHERNET, vpc: left(&[wireguard])?, overlay: left(&[wireguard, Layer::Ip6Ip])? })
+        Ok(Self {
+            underlay: ETHERNET,
+            vpc: left(&[wireguard])?,
+            overlay: left(&[wireguard, Layer::Ip6Ip])?,
+        })
     }
 }

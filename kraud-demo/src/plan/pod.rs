@@ -8,12 +8,18 @@ use kraud_netlink::{AddrGenMode, Address, Encap, Ip6Tnl, IpvlanMode, Link, LinkC
 use super::host::PARENT;
 use super::step::{Action, Step};
 use super::{Mtu, OVERLAY_DEVICE, POD_DEVICE, PROTOCOL, Plane, vpc_namespace};
-use crate::model::{Deployment, Pod};
+use crate::model::{Deployment, Membership, Pod};
 
 /// Routes that share device and metric hash into one chain in the kernel, so each gets a metric of its own.
 const FIRST_METRIC: u32 = 1024;
 
-pub(super) fn plan(deployment: &Deployment, pod: &Pod, plane: Plane, mtu: Mtu, steps: &mut Vec<Step>) {
+pub(super) fn plan(
+    deployment: &Deployment,
+    pod: &Pod,
+    plane: Plane,
+    mtu: Mtu,
+    steps: &mut Vec<Step>,
+) {
     let Some(address) = pod.address else { return };
     vpc(deployment, pod, address, plane, mtu, steps);
     if !pod.memberships.is_empty() {
@@ -22,40 +28,83 @@ pub(super) fn plan(deployment: &Deployment, pod: &Pod, plane: Plane, mtu: Mtu, s
 }
 
 /// The pod's link into the VPC: there is nobody on it to resolve, so everything is routed at the device.
-fn vpc(deployment: &Deployment, pod: &Pod, address: Ipv6Addr, plane: Plane, mtu: Mtu, steps: &mut Vec<Step>) {
+fn vpc(
+    deployment: &Deployment,
+    pod: &Pod,
+    address: Ipv6Addr,
+    plane: Plane,
+    mtu: Mtu,
+    steps: &mut Vec<Step>,
+) {
     match plane {
         Plane::Kernel => {
             let host = vpc_namespace(&deployment.hosts[pod.host]);
-            let link = Link::ipvlan(POD_DEVICE, PARENT, IpvlanMode::L3).netns(&pod.name).mtu(mtu.vpc);
+            let link = Link::ipvlan(POD_DEVICE, PARENT, IpvlanMode::L3)
+                .netns(&pod.name)
+                .mtu(mtu.vpc);
             steps.push(Step::add_link(host, link));
-            steps.push(Step::set_link(&pod.name, LinkChange::new(POD_DEVICE).addr_gen_mode(AddrGenMode::None).up()));
+            steps.push(Step::set_link(
+                &pod.name,
+                LinkChange::new(POD_DEVICE)
+                    .addr_gen_mode(AddrGenMode::None)
+                    .up(),
+            ));
         }
         Plane::Userspace => tun(&pod.name, POD_DEVICE, mtu.vpc, steps),
     }
     let net = IpNet::V6(Ipv6Net::from(address));
-    steps.push(Step::add_address(&pod.name, Address::new(POD_DEVICE, net).nodad()));
-    steps.push(Step::add_route(&pod.name, Route::default_v6().dev(POD_DEVICE).protocol(PROTOCOL)));
+    steps.push(Step::add_address(
+        &pod.name,
+        Address::new(POD_DEVICE, net).nodad(),
+    ));
+    steps.push(Step::add_route(
+        &pod.name,
+        Route::default_v6().dev(POD_DEVICE).protocol(PROTOCOL),
+    ));
 }
 
-fn overlays(deployment: &Deployment, pod: &Pod, address: Ipv6Addr, plane: Plane, mtu: Mtu, steps: &mut Vec<Step>) {
+fn overlays(
+    deployment: &Deployment,
+    pod: &Pod,
+    address: Ipv6Addr,
+    plane: Plane,
+    mtu: Mtu,
+    steps: &mut Vec<Step>,
+) {
     match plane {
         Plane::Kernel => {
             let link = Link::new(OVERLAY_DEVICE, Ip6Tnl::external()).mtu(mtu.overlay);
-            steps.push(Step::add_link(&pod.name, link.addr_gen_mode(AddrGenMode::None).up()));
+            steps.push(Step::add_link(
+                &pod.name,
+                link.addr_gen_mode(AddrGenMode::None).up(),
+            ));
         }
         Plane::Userspace => tun(&pod.name, OVERLAY_DEVICE, mtu.overlay, steps),
     }
-    for own in pod.memberships.iter().flat_map(|membership| membership.addresses()) {
-        steps.push(Step::add_address(&pod.name, Address::new(OVERLAY_DEVICE, own.into()).nodad().noprefixroute()));
+    for own in pod.memberships.iter().flat_map(Membership::addresses) {
+        steps.push(Step::add_address(
+            &pod.name,
+            Address::new(OVERLAY_DEVICE, own.into())
+                .nodad()
+                .noprefixroute(),
+        ));
     }
     let mut metric = FIRST_METRIC;
     for (peer, own, theirs) in deployment.neighbours(pod) {
-        let Some(peer_address) = peer.address else { continue };
+        let Some(peer_address) = peer.address else {
+            continue;
+        };
         for destination in theirs.destinations() {
             // With several overlays on one device the kernel would pick the device's first address.
-            let source = own.addresses().find(|own| own.is_ipv4() == destination.addr().is_ipv4());
+            let source = own
+                .addresses()
+                .find(|own| own.is_ipv4() == destination.addr().is_ipv4());
             let Some(source) = source else { continue };
-            let mut route = Route::new(destination).dev(OVERLAY_DEVICE).src(source).metric(metric).protocol(PROTOCOL);
+            let mut route = Route::new(destination)
+                .dev(OVERLAY_DEVICE)
+                .src(source)
+                .metric(metric)
+                .protocol(PROTOCOL);
             if plane == Plane::Kernel {
                 route = route.encap(Encap::ip6(peer_address).src(address).hop_limit(64));
             }
@@ -66,7 +115,15 @@ fn overlays(deployment: &Deployment, pod: &Pod, address: Ipv6Addr, plane: Plane,
 }
 
 fn tun(namespace: &str, device: &str, mtu: u32, steps: &mut Vec<Step>) {
-    steps.push(Step { namespace: namespace.to_owned(), action: Action::Tun { device: device.to_owned() } });
-    let up = LinkChange::new(device).mtu(mtu).addr_gen_mode(AddrGenMode::None).up();
+    steps.push(Step {
+        namespace: namespace.to_owned(),
+        action: Action::Tun {
+            device: device.to_owned(),
+        },
+    });
+    let up = LinkChange::new(device)
+        .mtu(mtu)
+        .addr_gen_mode(AddrGenMode::None)
+        .up();
     steps.push(Step::set_link(namespace, up));
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use kraud_netlink::CommandContext;
 
 use super::step::{Action, Mesh, Step};
-use super::Plan;
+use super::{Plan, loopback_up};
 
 /// The commands of one step. Private keys are named by their file in `$KEYS`, never written out.
 impl Step {
@@ -16,14 +16,23 @@ impl Step {
         match &self.action {
             Action::Netlink(op) => op.commands(&CommandContext::in_netns(&self.namespace)),
             Action::Mesh(mesh) => mesh_commands(mesh, &inside),
-            Action::Tun { device } => vec![format!("ip -n {} tuntap add dev {device} mode tun", self.namespace)],
+            Action::Tun { device } => vec![format!(
+                "ip -n {} tuntap add dev {device} mode tun",
+                self.namespace
+            )],
         }
     }
 }
 
 fn mesh_commands(mesh: &Mesh, inside: &str) -> Vec<String> {
-    let Mesh { device, host, port, peers } = mesh;
-    let own = format!("{inside} wg set {device} listen-port {port} private-key \"$KEYS/{host}.key\"");
+    let Mesh {
+        device,
+        host,
+        port,
+        peers,
+    } = mesh;
+    let own =
+        format!("{inside} wg set {device} listen-port {port} private-key \"$KEYS/{host}.key\"");
     let peers = peers.iter().map(|peer| {
         let (key, endpoint, allowed) = (&peer.host, peer.endpoint, peer.allowed);
         format!(
@@ -40,16 +49,27 @@ impl Plan {
     #[must_use]
     pub fn script(&self) -> String {
         let mut script = String::from(PROLOGUE);
-        let _ = writeln!(script, "# Undo: for ns in {}; do ip netns del $ns; done\n", self.namespaces.join(" "));
+        let _ = writeln!(
+            script,
+            "# Undo: for ns in {}; do ip netns del $ns; done\n",
+            self.namespaces.join(" ")
+        );
         for mesh in self.steps.iter().filter_map(|step| match &step.action {
             Action::Mesh(mesh) => Some(mesh),
             _ => None,
         }) {
-            let _ = writeln!(script, "[ -e \"$KEYS/{0}.key\" ] || wg genkey > \"$KEYS/{0}.key\"", mesh.host);
+            let _ = writeln!(
+                script,
+                "[ -e \"$KEYS/{0}.key\" ] || wg genkey > \"$KEYS/{0}.key\"",
+                mesh.host
+            );
         }
         script.push('\n');
         for namespace in &self.namespaces {
             let _ = writeln!(script, "ip netns add {namespace}");
+            for command in loopback_up().commands(&CommandContext::in_netns(namespace)) {
+                let _ = writeln!(script, "{command}");
+            }
         }
         let mut current = "";
         for step in &self.steps {
@@ -67,7 +87,6 @@ impl Plan {
 
 const PROLOGUE: &str = "\
 #!/bin/sh
-# Undo with: for ns in $(ip netns list | cut -d' ' -f1); do ip netns del \"$ns\"; done
 set -eu
 umask 077
 KEYS=\"${KEYS:-keys}\"

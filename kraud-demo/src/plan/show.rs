@@ -54,8 +54,15 @@ impl Plan {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = String::new();
-        let Mtu { underlay, vpc, overlay } = self.mtu;
-        let _ = writeln!(text, "mtu: underlay {underlay}, vpc {vpc}, overlay {overlay}");
+        let Mtu {
+            underlay,
+            vpc,
+            overlay,
+        } = self.mtu;
+        let _ = writeln!(
+            text,
+            "mtu: underlay {underlay}, vpc {vpc}, overlay {overlay}"
+        );
         let mut current = "";
         for step in &self.steps {
             if step.namespace != current {
@@ -64,7 +71,12 @@ impl Plan {
             }
             let _ = writeln!(text, "  + {}", step.description());
         }
-        let _ = writeln!(text, "\n{} changes in {} namespaces", self.steps.len(), self.namespaces.len());
+        let _ = writeln!(
+            text,
+            "\n{} changes in {} namespaces",
+            self.steps.len(),
+            self.namespaces.len()
+        );
         text
     }
 }

@@ -18,7 +18,7 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub enum Action {
     /// A change that kraud-netlink makes.
-    Netlink(Op),
+    Netlink(Box<Op>),
     /// Keys, port and peers of a WireGuard device. Keys are named by their host: a plan holds no secrets.
     Mesh(Mesh),
     /// A TUN device of the userspace plane.
@@ -54,7 +54,10 @@ pub struct MeshPeer {
 
 impl Step {
     fn netlink(namespace: impl Into<String>, op: Op) -> Self {
-        Self { namespace: namespace.into(), action: Action::Netlink(op) }
+        Self {
+            namespace: namespace.into(),
+            action: Action::Netlink(Box::new(op)),
+        }
     }
 
     pub(super) fn add_address(namespace: impl Into<String>, address: Address) -> Self {
@@ -70,7 +73,11 @@ impl Step {
     }
 
     pub(super) fn move_link(namespace: impl Into<String>, name: &str, netns: &str) -> Self {
-        let op = Op::MoveLink { name: name.to_owned(), netns: netns.to_owned(), rename: None };
+        let op = Op::MoveLink {
+            name: name.to_owned(),
+            netns: netns.to_owned(),
+            rename: None,
+        };
         Self::netlink(namespace, op)
     }
 
@@ -87,7 +94,12 @@ impl Step {
     pub fn description(&self) -> String {
         match &self.action {
             Action::Netlink(op) => op.to_string(),
-            Action::Mesh(mesh) => format!("set wireguard device {:?}: port {}, {} peers", mesh.device, mesh.port, mesh.peers.len()),
+            Action::Mesh(mesh) => format!(
+                "set wireguard device {:?}: port {}, {} peers",
+                mesh.device,
+                mesh.port,
+                mesh.peers.len()
+            ),
             Action::Tun { device } => format!("open TUN device {device:?}"),
         }
     }

@@ -21,10 +21,13 @@ pub const ROUTER: &str = "underlay";
 pub fn addresses(number: u8, family: Underlay) -> Vec<IpAddr> {
     let v4 = IpAddr::V4(Ipv4Addr::new(198, 18, number, 2));
     let v6 = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, number.into(), 0, 0, 0, 0, 2));
-    match (family, number % 2) {
-        (Underlay::Dual, _) | (Underlay::Mixed, _) if family == Underlay::Dual || number == 1 => vec![v6, v4],
-        (Underlay::V4, _) | (Underlay::Mixed, 0) => vec![v4],
-        _ => vec![v6],
+    match family {
+        Underlay::Dual => vec![v6, v4],
+        Underlay::V4 => vec![v4],
+        Underlay::V6 => vec![v6],
+        Underlay::Mixed if number == 1 => vec![v6, v4],
+        Underlay::Mixed if number.is_multiple_of(2) => vec![v4],
+        Underlay::Mixed => vec![v6],
     }
 }
 
@@ -35,7 +38,12 @@ pub fn addresses(number: u8, family: Underlay) -> Vec<IpAddr> {
 /// [`Error::Unplannable`] if they have no family in common.
 pub fn endpoint_towards(host: &Host, peer: &Host) -> Result<IpAddr, Error> {
     let has = |v6: bool| host.underlay.iter().any(|own| own.is_ipv6() == v6);
-    let common = |v6: bool| peer.underlay.iter().copied().find(|theirs| theirs.is_ipv6() == v6 && has(v6));
+    let common = |v6: bool| {
+        peer.underlay
+            .iter()
+            .copied()
+            .find(|theirs| theirs.is_ipv6() == v6 && has(v6))
+    };
     common(true).or_else(|| common(false)).ok_or_else(|| {
         Error::Unplannable(format!(
             "hosts `{}` and `{}` have no underlay family in common: give one of them an endpoint of the other's family",
@@ -44,46 +52,94 @@ pub fn endpoint_towards(host: &Host, peer: &Host) -> Result<IpAddr, Error> {
     })
 }
 
-/// The router's links and addresses, and each host's way to it.
+/// The router's links and addresses, then each host's way to it.
+///
+/// A router that forwards solicits neighbours from its link-local address, hence one without duplicate detection: the
+/// kernel's own would be unusable for a second or two.
 pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
     steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding4(true)));
     steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding6(true)));
     for host in hosts {
-        let peer = Veth::peer(POD_DEVICE).netns(&host.name);
-        steps.push(Step::add_link(ROUTER, Link::veth(&host.name, peer).up().addr_gen_mode(AddrGenMode::None)));
-        // The kernel refuses (ENOTCONN) to open the peer end before both ends are there.
-        let up = LinkChange::new(POD_DEVICE).addr_gen_mode(AddrGenMode::None).up();
-        steps.push(Step::set_link(&host.name, up));
-        // A router that forwards solicits neighbours from its link-local address; one that the kernel makes by itself
-        // would first be checked for a duplicate, for a second or two.
-        steps.push(Step::add_address(ROUTER, Address::new(&host.name, link_local(1)).nodad()));
-        steps.push(Step::add_address(&host.name, Address::new(POD_DEVICE, link_local(2)).nodad()));
+        let link = Link::veth(&host.name, Veth::peer(POD_DEVICE).netns(&host.name));
+        steps.push(Step::add_link(
+            ROUTER,
+            link.addr_gen_mode(AddrGenMode::None).up(),
+        ));
+        steps.push(Step::add_address(
+            ROUTER,
+            Address::new(&host.name, link_local(1)).nodad(),
+        ));
         for address in &host.underlay {
-            let (net, router, default) = subnet(*address);
-            steps.push(Step::add_address(ROUTER, Address::new(&host.name, router).nodad()));
-            steps.push(Step::add_address(&host.name, Address::new(POD_DEVICE, net).nodad()));
-            let route = default.dev(POD_DEVICE).via(router.addr()).protocol(PROTOCOL);
+            steps.push(Step::add_address(
+                ROUTER,
+                Address::new(&host.name, Subnet::of(*address).router).nodad(),
+            ));
+        }
+    }
+    for host in hosts {
+        // The kernel refuses (ENOTCONN) to open a veth's peer before both ends are there, so it comes up here.
+        let up = LinkChange::new(POD_DEVICE)
+            .addr_gen_mode(AddrGenMode::None)
+            .up();
+        steps.push(Step::set_link(&host.name, up));
+        steps.push(Step::add_address(
+            &host.name,
+            Address::new(POD_DEVICE, link_local(2)).nodad(),
+        ));
+        for address in &host.underlay {
+            let Subnet {
+                host: own,
+                router,
+                default,
+            } = Subnet::of(*address);
+            steps.push(Step::add_address(
+                &host.name,
+                Address::new(POD_DEVICE, own).nodad(),
+            ));
+            let route = default
+                .dev(POD_DEVICE)
+                .via(router.addr())
+                .protocol(PROTOCOL);
             steps.push(Step::add_route(&host.name, route));
         }
     }
 }
 
 fn link_local(number: u16) -> IpNet {
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number), 64))
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number),
+        64,
+    ))
 }
 
-/// A host's address with its prefix length, the router's beside it, and a default route of that family.
-fn subnet(address: IpAddr) -> (IpNet, IpNet, Route) {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            let net = |address| IpNet::V4(Ipv4Net::new_assert(address, 24));
-            (net(v4), net(Ipv4Addr::new(a, b, c, 1)), Route::default_v4())
-        }
-        IpAddr::V6(v6) => {
-            let net = |address| IpNet::V6(Ipv6Net::new_assert(address, 64));
-            let prefix = u128::from(v6) & !u128::from(u64::MAX);
-            (net(v6), net(Ipv6Addr::from(prefix | 1)), Route::default_v6())
+/// The subnet that a host shares with the router.
+struct Subnet {
+    host: IpNet,
+    router: IpNet,
+    default: Route,
+}
+
+impl Subnet {
+    fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                let net = |address| IpNet::V4(Ipv4Net::new_assert(address, 24));
+                Self {
+                    host: net(v4),
+                    router: net(Ipv4Addr::new(a, b, c, 1)),
+                    default: Route::default_v4(),
+                }
+            }
+            IpAddr::V6(v6) => {
+                let net = |address| IpNet::V6(Ipv6Net::new_assert(address, 64));
+                let prefix = u128::from(v6) & !u128::from(u64::MAX);
+                Self {
+                    host: net(v6),
+                    router: net(Ipv6Addr::from(prefix | 1)),
+                    default: Route::default_v6(),
+                }
+            }
         }
     }
 }

@@ -16,7 +16,10 @@ use crate::plan::Plane;
 pub fn choose(choice: PlaneChoice) -> Result<(Plane, String), Error> {
     match choice {
         PlaneChoice::Kernel => match missing_links()? {
-            None => Ok((Plane::Kernel, "as asked; the kernel has wireguard, ipvlan and ip6tnl".to_owned())),
+            None => Ok((
+                Plane::Kernel,
+                "as asked; the kernel has wireguard, ipvlan and ip6tnl".to_owned(),
+            )),
             Some(missing) => Err(Error::Unavailable {
                 what: format!("the kernel plane cannot run here: {missing}"),
                 help: format!("{MODULES}, or take --plane userspace"),
@@ -24,7 +27,10 @@ pub fn choose(choice: PlaneChoice) -> Result<(Plane, String), Error> {
         },
         PlaneChoice::Userspace => tun().map(|()| (Plane::Userspace, "as asked".to_owned())),
         PlaneChoice::Auto => match missing_links()? {
-            None => Ok((Plane::Kernel, "the kernel has wireguard, ipvlan and ip6tnl".to_owned())),
+            None => Ok((
+                Plane::Kernel,
+                "the kernel has wireguard, ipvlan and ip6tnl".to_owned(),
+            )),
             Some(missing) => match tun() {
                 Ok(()) => Ok((Plane::Userspace, missing)),
                 Err(Error::Unavailable { what, help }) => Err(Error::Unavailable {
@@ -42,11 +48,20 @@ const MODULES: &str = "load the modules as root: modprobe -a wireguard ipvlan ip
 /// What the kernel plane needs and this kernel lacks, in the kernel's own words.
 fn missing_links() -> Result<Option<String>, Error> {
     let found = probe().map_err(Error::netlink("trying out link kinds"))?;
-    let needed = [Capability::Wireguard, Capability::Ipvlan, Capability::Ip6TnlExternal, Capability::EncapIp6];
+    let needed = [
+        Capability::Wireguard,
+        Capability::Ipvlan,
+        Capability::Ip6TnlExternal,
+        Capability::EncapIp6,
+    ];
     let missing: Vec<String> = needed
         .into_iter()
         .filter_map(|capability| {
-            let words = found.why_not(capability)?.kernel_message().unwrap_or("not supported").to_owned();
+            let words = found
+                .why_not(capability)?
+                .kernel_message()
+                .unwrap_or("not supported")
+                .to_owned();
             Some(format!("no {capability} ({words})"))
         })
         .collect();

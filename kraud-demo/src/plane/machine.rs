@@ -11,8 +11,11 @@ use super::userspace::{self, HostPorts, PeerSpec, PodPorts, PodSpec, Userspace};
 use crate::error::Error;
 use crate::keys::{KeyPair, Keys};
 use crate::lab::Interrupt;
-use crate::model::{Deployment, Host, Pod};
-use crate::plan::{Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, mesh, vpc_namespace};
+use crate::model::{Deployment, Host, Membership, Pod};
+use crate::plan::{
+    Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, loopback_up, mesh,
+    vpc_namespace,
+};
 
 /// The namespaces of a plan and all that is in them. They have no name, so they end with this value, or with the
 /// process if that is killed.
@@ -37,17 +40,24 @@ impl Machine {
         interrupt: &Interrupt,
     ) -> Result<Self, Error> {
         let namespaces = Namespaces::anonymous().map_err(Error::netlink("this namespace"))?;
-        let mut building = Building { namespaces, devices: BTreeMap::new() };
+        let mut building = Building {
+            namespaces,
+            devices: BTreeMap::new(),
+        };
         for name in &plan.namespaces {
             building.apply(name, &netlink::Step::here(Op::AddNetns(name.clone())))?;
+            building.apply(name, &netlink::Step::in_netns(name, loopback_up()))?;
         }
         for step in &plan.steps {
             interrupt.check()?;
             let inside = |op: Op| netlink::Step::in_netns(&step.namespace, op);
             match &step.action {
-                Action::Netlink(op) => building.apply(&step.namespace, &inside(op.clone()))?,
+                Action::Netlink(op) => building.apply(&step.namespace, &inside((**op).clone()))?,
                 Action::Mesh(mesh) => {
-                    building.apply(&step.namespace, &inside(Op::SetWireguard(wireguard(mesh, keys)?)))?;
+                    building.apply(
+                        &step.namespace,
+                        &inside(Op::SetWireguard(wireguard(mesh, keys)?)),
+                    )?;
                 }
                 Action::Tun { device } => building.open_tun(&step.namespace, device)?,
             }
@@ -56,7 +66,10 @@ impl Machine {
             Plane::Kernel => None,
             Plane::Userspace => Some(building.start_userspace(deployment, keys)?),
         };
-        Ok(Self { _userspace: userspace, namespaces: building.namespaces })
+        Ok(Self {
+            _userspace: userspace,
+            namespaces: building.namespaces,
+        })
     }
 
     /// Runs a closure in one of the namespaces.
@@ -64,7 +77,11 @@ impl Machine {
     /// # Errors
     ///
     /// [`Error::Netlink`] if it cannot be entered.
-    pub fn run_in<R: Send>(&self, namespace: &str, inside: impl FnOnce() -> R + Send) -> Result<R, Error> {
+    pub fn run_in<R: Send>(
+        &self,
+        namespace: &str,
+        inside: impl FnOnce() -> R + Send,
+    ) -> Result<R, Error> {
         run_in(&self.namespaces, namespace, inside)
     }
 
@@ -76,7 +93,14 @@ impl Machine {
     pub fn paths(&self, plan: &Plan) -> Result<Vec<(String, String)>, Error> {
         let path = |name: &String| {
             let namespace = self.namespaces.netns(name).map_err(Error::netlink(name))?;
-            Ok((name.clone(), format!("/proc/{}/fd/{}", std::process::id(), namespace.as_fd().as_raw_fd())))
+            Ok((
+                name.clone(),
+                format!(
+                    "/proc/{}/fd/{}",
+                    std::process::id(),
+                    namespace.as_fd().as_raw_fd()
+                ),
+            ))
         };
         plan.namespaces.iter().map(path).collect()
     }
@@ -88,7 +112,10 @@ impl Machine {
     /// [`Error::Netlink`].
     pub fn wireguard_peers(&self, host: &Host) -> Result<Vec<PeerInfo>, Error> {
         let context = || Error::netlink(format!("wireguard of {}", host.name));
-        let namespace = self.namespaces.netns(&vpc_namespace(host)).map_err(context())?;
+        let namespace = self
+            .namespaces
+            .netns(&vpc_namespace(host))
+            .map_err(context())?;
         let mut handle = namespace.handle().map_err(context())?;
         Ok(handle.wireguard(WIREGUARD).map_err(context())?.peers)
     }
@@ -108,25 +135,40 @@ impl Building {
     fn open_tun(&mut self, namespace: &str, device: &str) -> Result<(), Error> {
         let opened = run_in(&self.namespaces, namespace, || userspace::open_tun(device))?;
         let opened = opened.map_err(Error::io(format!("{namespace}: TUN device {device}")))?;
-        self.devices.insert((namespace.to_owned(), device.to_owned()), opened);
+        self.devices
+            .insert((namespace.to_owned(), device.to_owned()), opened);
         Ok(())
     }
 
-    fn start_userspace(&mut self, deployment: &Deployment, keys: &Keys) -> Result<Userspace, Error> {
+    fn start_userspace(
+        &mut self,
+        deployment: &Deployment,
+        keys: &Keys,
+    ) -> Result<Userspace, Error> {
         let mut hosts = Vec::with_capacity(deployment.hosts.len());
         for (index, host) in deployment.hosts.iter().enumerate() {
-            let socket = run_in(&self.namespaces, &host.name, || userspace::open_socket(host.port))?;
-            let socket = socket.map_err(Error::io(format!("{}: UDP port {}", host.name, host.port)))?;
+            let socket = run_in(&self.namespaces, &host.name, || {
+                userspace::open_socket(host.port)
+            })?;
+            let socket =
+                socket.map_err(Error::io(format!("{}: UDP port {}", host.name, host.port)))?;
             let peers = mesh(deployment, host)?.peers.into_iter().map(|peer| {
                 let public_key = pair(keys, &peer.host)?.public.0;
-                Ok(PeerSpec { public_key, endpoint: peer.endpoint, allowed: peer.allowed })
+                Ok(PeerSpec {
+                    public_key,
+                    endpoint: peer.endpoint,
+                    allowed: peer.allowed,
+                })
             });
             hosts.push(HostPorts {
                 name: host.name.clone(),
                 private_key: *pair(keys, &host.name)?.private.expose(),
                 socket,
                 peers: peers.collect::<Result<_, Error>>()?,
-                pods: deployment.pods_on(index).filter_map(|pod| self.ports(deployment, pod)).collect(),
+                pods: deployment
+                    .pods_on(index)
+                    .filter_map(|pod| self.ports(deployment, pod))
+                    .collect(),
             });
         }
         Userspace::start(hosts).map_err(Error::io("cannot start the userspace plane"))
@@ -134,15 +176,34 @@ impl Building {
 
     fn ports(&mut self, deployment: &Deployment, pod: &Pod) -> Option<PodPorts> {
         let mut device = |name: &str| self.devices.remove(&(pod.name.clone(), name.to_owned()));
-        let sources = pod.memberships.iter().flat_map(|membership| membership.destinations()).collect::<Vec<IpNet>>();
-        let routes = deployment.neighbours(pod).filter_map(|(peer, _, theirs)| Some((peer.address?, theirs)));
-        let routes = routes.flat_map(|(peer, theirs)| theirs.destinations().map(move |net| (net, peer)));
-        let spec = PodSpec { address: pod.address?, sources, routes: routes.collect() };
-        Some(PodPorts { spec, vpc: device(POD_DEVICE)?, overlay: device(OVERLAY_DEVICE) })
+        let sources = pod
+            .memberships
+            .iter()
+            .flat_map(Membership::destinations)
+            .collect::<Vec<IpNet>>();
+        let routes = deployment
+            .neighbours(pod)
+            .filter_map(|(peer, _, theirs)| Some((peer.address?, theirs)));
+        let routes =
+            routes.flat_map(|(peer, theirs)| theirs.destinations().map(move |net| (net, peer)));
+        let spec = PodSpec {
+            address: pod.address?,
+            sources,
+            routes: routes.collect(),
+        };
+        Some(PodPorts {
+            spec,
+            vpc: device(POD_DEVICE)?,
+            overlay: device(OVERLAY_DEVICE),
+        })
     }
 }
 
-fn run_in<R: Send>(namespaces: &Namespaces, name: &str, inside: impl FnOnce() -> R + Send) -> Result<R, Error> {
+fn run_in<R: Send>(
+    namespaces: &Namespaces,
+    name: &str,
+    inside: impl FnOnce() -> R + Send,
+) -> Result<R, Error> {
     let namespace = namespaces.netns(name).map_err(Error::netlink(name))?;
     namespace.run(inside).map_err(Error::netlink(name))
 }
@@ -150,13 +211,20 @@ fn run_in<R: Send>(namespaces: &Namespaces, name: &str, inside: impl FnOnce() ->
 /// A device's configuration with the keys that the plan only names.
 fn wireguard(mesh: &Mesh, keys: &Keys) -> Result<Wireguard, Error> {
     let own = pair(keys, &mesh.host)?.private.clone();
-    let device = Wireguard::new(&mesh.device).private_key(own).listen_port(mesh.port);
+    let device = Wireguard::new(&mesh.device)
+        .private_key(own)
+        .listen_port(mesh.port);
     mesh.peers.iter().try_fold(device, |device, peer| {
         let public = pair(keys, &peer.host)?.public;
-        Ok(device.peer(Peer::new(public).endpoint(peer.endpoint).allow(IpNet::V6(peer.allowed))))
+        Ok(device.peer(
+            Peer::new(public)
+                .endpoint(peer.endpoint)
+                .allow(IpNet::V6(peer.allowed)),
+        ))
     })
 }
 
 fn pair<'a>(keys: &'a Keys, host: &str) -> Result<&'a KeyPair, Error> {
-    keys.get(host).ok_or_else(|| Error::Unplannable(format!("host `{host}` has no key")))
+    keys.get(host)
+        .ok_or_else(|| Error::Unplannable(format!("host `{host}` has no key")))
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 /// The binary under test; the real-kernel lane names the one that it carries along.
 pub(crate) fn binary() -> PathBuf {
-    std::env::var_os("KRAUD_DEMO").map_or_else(|| env!("CARGO_BIN_EXE_kraud-demo").into(), PathBuf::from)
+    std::env::var_os("KRAUD_DEMO")
+        .map_or_else(|| env!("CARGO_BIN_EXE_kraud-demo").into(), PathBuf::from)
 }
 
 /// A finished run.
@@ -23,7 +24,10 @@ pub(crate) struct Run {
 pub(crate) fn kraud<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Run {
     let here = EmptyFolder::new();
     let mut command = Command::new(binary());
-    command.args(arguments).current_dir(here.path()).env_remove("COMPOSE_PROJECT_NAME");
+    command
+        .args(arguments)
+        .current_dir(here.path())
+        .env_remove("COMPOSE_PROJECT_NAME");
     finished(command.output().expect("the binary runs"))
 }
 
@@ -76,7 +80,11 @@ impl EmptyFolder {
     pub(crate) fn new() -> Self {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let unique = format!("kraud-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let unique = format!(
+            "kraud-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = std::env::temp_dir().join(unique);
         std::fs::create_dir_all(&path).expect("the temporary folder is writable");
         Self(path)

@@ -1,5 +1,5 @@
 use super::{CommandContext, Line};
-use crate::spec::{Ip6Tnl, Link, LinkChange, LinkKind, TunnelEncapKind, Veth};
+use crate::spec::{FollowUp, Ip6Tnl, Link, LinkChange, LinkKind, TunnelEncapKind, Veth};
 
 impl Link {
     /// The lines that make the link: `ip link add`, and `ip link set` for what can only be set afterwards.
@@ -24,7 +24,10 @@ impl Link {
         line.opt("type", self.kind.name());
         kind_words(&mut line, &self.kind);
         let mut lines = vec![line.take()];
-        lines.extend(self.follow_up().map(|change| change.command(context)));
+        lines.extend(self.follow_ups().iter().map(|FollowUp { netns, change }| {
+            let there = netns.as_deref().map(|netns| context.moved(netns));
+            change.command(there.as_ref().unwrap_or(context))
+        }));
         lines
     }
 }
@@ -113,7 +116,7 @@ fn kind_words(line: &mut Line, kind: &LinkKind) {
 }
 
 fn peer_words(line: &mut Line, peer: &Veth) {
-    if *peer == Veth::default() {
+    if peer.name.is_none() && *peer == Veth::default() {
         return;
     }
     line.word("peer")
@@ -123,9 +126,7 @@ fn peer_words(line: &mut Line, peer: &Veth) {
         .maybe("address", peer.address)
         .maybe("numtxqueues", peer.numtxqueues)
         .maybe("numrxqueues", peer.numrxqueues);
-    line.when(peer.noarp, "arp")
-        .when(peer.noarp, "off")
-        .when(peer.up, "up");
+    line.when(peer.noarp, "arp").when(peer.noarp, "off");
 }
 
 fn tunnel_words(line: &mut Line, tunnel: &Ip6Tnl) {

@@ -69,6 +69,14 @@ impl<'a> CommandContext<'a> {
         self
     }
 
+    /// The same in another namespace.
+    pub(crate) fn moved(&self, netns: &'a str) -> Self {
+        Self {
+            netns: Some(netns),
+            ..*self
+        }
+    }
+
     pub(crate) fn key_file(&self, dev: &str, peer: Option<PublicKey>) -> String {
         let file = KeyFile {
             netns: self.netns,

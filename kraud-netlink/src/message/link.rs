@@ -2,7 +2,8 @@ use super::consts::*;
 use super::{ADD, CHANGE, Resolve};
 use crate::error::{Error, Result};
 use crate::spec::{
-    Bridge, Ip6Tnl, Link, LinkChange, LinkKind, TunnelEncapKind, Veth, Vlan, check_link_name,
+    Bridge, FollowUp, Ip6Tnl, Link, LinkChange, LinkKind, TunnelEncapKind, Veth, Vlan,
+    check_link_name,
 };
 use crate::wire::Writer;
 
@@ -58,9 +59,11 @@ pub(super) fn add(w: &mut Writer<'_>, resolve: &mut dyn Resolve, link: &Link) ->
     linkinfo(w, resolve, &link.kind, parent)?;
     w.end(message);
 
-    if let Some(change) = link.follow_up() {
+    for FollowUp { netns, change } in link.follow_ups() {
         // The kernel finds it by name: its index is not known yet.
-        set_message(w, resolve, &change, None)?;
+        if netns.is_none() {
+            set_message(w, resolve, &change, None)?;
+        }
     }
     Ok(())
 }
@@ -68,6 +71,18 @@ pub(super) fn add(w: &mut Writer<'_>, resolve: &mut dyn Resolve, link: &Link) ->
 fn check(link: &Link) -> Result<()> {
     check_link_name("link name", &link.name)?;
     let invalid = |field, value: &str, why| Err(Error::invalid(field, value, why));
+    if let LinkKind::Veth(Veth {
+        name: None,
+        up: true,
+        ..
+    }) = link.kind
+    {
+        return invalid(
+            "veth peer name",
+            &link.name,
+            "a peer that is to be up needs a name",
+        );
+    }
     match (&link.kind, &link.parent) {
         (LinkKind::Physical, _) => {
             return invalid(
@@ -98,10 +113,6 @@ fn check(link: &Link) -> Result<()> {
             );
         }
         _ => {}
-    }
-    if link.netns.is_some() && link.follow_up().is_some() {
-        let why = "alias and addrgenmode cannot be set from outside: make the link first, then set them in its namespace";
-        return invalid("link netns", &link.name, why);
     }
     Ok(())
 }
@@ -174,7 +185,7 @@ fn veth_peer(w: &mut Writer<'_>, resolve: &mut dyn Resolve, peer: &Veth) -> Resu
         return Ok(());
     }
     let nest = w.nest(1);
-    let flags = if peer.up { IFF_UP } else { 0 } | if peer.noarp { IFF_NOARP } else { 0 };
+    let flags = if peer.noarp { IFF_NOARP } else { 0 };
     w.raw(&ifinfo(0, flags, flags));
     if let Some(netns) = &peer.netns {
         w.u32(IFLA_NET_NS_FD, resolve.netns(netns)?.cast_unsigned());

@@ -96,8 +96,8 @@ const CHANGE: u16 = NLM_F_REQUEST | NLM_F_ACK;
 impl Op {
     /// Appends the operation's messages to `out`, each with sequence and port 0, and says where they are to be sent.
     ///
-    /// Usually there is one message. A link with a note or a way of making addresses has a second one, and a large
-    /// WireGuard configuration is split; they belong in that order, each in a datagram of its own.
+    /// Usually there is one message. Some links need more ([`Link::follow_ups`](crate::Link::follow_ups), those of this
+    /// namespace), and a large WireGuard configuration is split; they belong in that order, each in a datagram of its own.
     /// `None` means that the operation is no netlink request (namespaces and kernel settings).
     ///
     /// # Errors

@@ -172,6 +172,17 @@ pub struct Veth {
     pub up: bool,
     /// No ARP and no neighbour discovery.
     pub noarp: bool,
+    /// How it makes its link-local address.
+    pub addr_gen_mode: Option<AddrGenMode>,
+}
+
+/// A change that is part of making a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowUp {
+    /// The namespace that the changed link is in; `None` is the one that the link is made from.
+    pub netns: Option<String>,
+    /// The change.
+    pub change: LinkChange,
 }
 
 /// How a link makes its IPv6 link-local address (`IN6_ADDR_GEN_MODE_*`).
@@ -371,17 +382,43 @@ impl Link {
         self
     }
 
-    /// What the kernel ignores when a link is made and that therefore follows in a second message: the note, and
-    /// the way of making a link-local address together with `up`, which must come after it.
-    pub(crate) fn follow_up(&self) -> Option<LinkChange> {
-        if self.alias.is_none() && self.addr_gen_mode.is_none() {
-            return None;
+    /// What the kernel does not take when a link is made and that therefore follows: the note; the way of making a
+    /// link-local address together with `up`, which must come after it; and a veth peer's `up`, which the kernel refuses
+    /// (`ENOTCONN`) while the pair is made.
+    ///
+    /// [`Handle::apply`](crate::Handle::apply) sends them by itself, in whatever namespace they belong to.
+    #[must_use]
+    pub fn follow_ups(&self) -> Vec<FollowUp> {
+        let mut changes = Vec::new();
+        if self.alias.is_some() || self.addr_gen_mode.is_some() {
+            let mut change = LinkChange::new(&self.name);
+            change.alias.clone_from(&self.alias);
+            change.addr_gen_mode = self.addr_gen_mode;
+            change.up = self.up_is_late().then_some(true);
+            changes.push(FollowUp {
+                netns: self.netns.clone(),
+                change,
+            });
         }
-        let mut change = LinkChange::new(&self.name);
-        change.alias.clone_from(&self.alias);
-        change.addr_gen_mode = self.addr_gen_mode;
-        change.up = self.up_is_late().then_some(true);
-        Some(change)
+        if let LinkKind::Veth(Veth {
+            name: Some(name),
+            netns,
+            up,
+            addr_gen_mode,
+            ..
+        }) = &self.kind
+        {
+            if *up || addr_gen_mode.is_some() {
+                let mut change = LinkChange::new(name);
+                change.addr_gen_mode = *addr_gen_mode;
+                change.up = up.then_some(true);
+                changes.push(FollowUp {
+                    netns: netns.clone(),
+                    change,
+                });
+            }
+        }
+        changes
     }
 
     /// Must `up` wait for the second message?
@@ -432,6 +469,15 @@ impl Veth {
     #[must_use]
     pub fn noarp(mut self) -> Self {
         self.noarp = true;
+        self
+    }
+}
+
+impl Veth {
+    /// Making its link-local address in that way.
+    #[must_use]
+    pub fn addr_gen_mode(mut self, mode: AddrGenMode) -> Self {
+        self.addr_gen_mode = Some(mode);
         self
     }
 }

@@ -17,7 +17,7 @@ pub use address::Address;
 pub use ip6tnl::{Ip6Tnl, Ip6TnlFlags, Ip6TnlMode, TunnelEncap, TunnelEncapKind};
 pub use ipvlan::{Ipvlan, IpvlanFlag, IpvlanMode};
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
-pub use link::{AddrGenMode, Bridge, BridgePort, Link, LinkChange, LinkKind, Veth};
+pub use link::{AddrGenMode, Bridge, BridgePort, FollowUp, Link, LinkChange, LinkKind, Veth};
 pub use mac::{MacAddr, ParseMacError};
 pub use neighbour::{Neighbour, NeighbourState};
 pub use route::{

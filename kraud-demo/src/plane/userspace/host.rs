@@ -45,9 +45,9 @@ impl Host {
             for port in self.ready(&ports) {
                 for _ in 0..BATCH {
                     let moved = match port {
-                        Port::Underlay => self.from_underlay(&mut datagram, &mut buffer),
-                        Port::Vpc(pod) => self.from_vpc(pod, &mut buffer),
-                        Port::Overlay(pod) => self.from_overlay(pod, &mut buffer),
+                        Port::Underlay => self.take_from_underlay(&mut datagram, &mut buffer),
+                        Port::Vpc(pod) => self.take_from_vpc(pod, &mut buffer),
+                        Port::Overlay(pod) => self.take_from_overlay(pod, &mut buffer),
                     };
                     if !moved {
                         break;
@@ -77,22 +77,42 @@ impl Host {
         let fd = |port: &Port| match *port {
             Port::Underlay => Some(self.socket.as_fd()),
             Port::Vpc(pod) => self.pods.get(pod).map(|pod| pod.vpc.as_fd()),
-            Port::Overlay(pod) => self.pods.get(pod).and_then(|pod| pod.overlay.as_ref()).map(SyncDevice::as_fd),
+            Port::Overlay(pod) => self
+                .pods
+                .get(pod)
+                .and_then(|pod| pod.overlay.as_ref())
+                .map(SyncDevice::as_fd),
         };
-        let mut polled: Vec<PollFd<'_>> =
-            ports.iter().filter_map(fd).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let mut polled: Vec<PollFd<'_>> = ports
+            .iter()
+            .filter_map(fd)
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
         let timeout = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);
         if poll(&mut polled, timeout).is_err() {
             return Vec::new();
         }
-        let readable = |polled: &PollFd<'_>| polled.revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
-        ports.iter().zip(&polled).filter(|(_, polled)| readable(polled)).map(|(port, _)| *port).collect()
+        let readable = |polled: &PollFd<'_>| {
+            polled
+                .revents()
+                .is_some_and(|events| events.contains(PollFlags::POLLIN))
+        };
+        ports
+            .iter()
+            .zip(&polled)
+            .filter(|(_, polled)| readable(polled))
+            .map(|(port, _)| *port)
+            .collect()
     }
 
     /// One datagram from another host. Tells whether there was one.
-    fn from_underlay(&mut self, datagram: &mut [u8], buffer: &mut [u8]) -> bool {
-        let Ok((length, from)) = self.socket.recv_from(datagram) else { return false };
-        let Some((_, plain)) = buffer.split_at_mut_checked(HEADROOM) else { return false };
+    fn take_from_underlay(&mut self, datagram: &mut [u8], buffer: &mut [u8]) -> bool {
+        let Ok((length, from)) = self.socket.recv_from(datagram) else {
+            return false;
+        };
+        let Some((_, plain)) = buffer.split_at_mut_checked(HEADROOM) else {
+            return false;
+        };
         let received = datagram.get(..length).unwrap_or_default();
         if let Some(length) = self.peers.receive(&self.socket, received, from, plain) {
             let packet = HEADROOM..HEADROOM + length;
@@ -105,20 +125,35 @@ impl Host {
     }
 
     /// One packet that a pod sends into the VPC. Tells whether there was one.
-    fn from_vpc(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
-        let Some(pod) = self.pods.get(pod) else { return false };
-        let Some(length) = read(&pod.vpc, buffer) else { return false };
+    fn take_from_vpc(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
+        let Some(pod) = self.pods.get(pod) else {
+            return false;
+        };
+        let Some(length) = read(&pod.vpc, buffer) else {
+            return false;
+        };
         let packet = HEADROOM..HEADROOM + length;
-        if buffer.get(packet.clone()).is_some_and(|packet| pod.may_send(packet)) {
+        if buffer
+            .get(packet.clone())
+            .is_some_and(|packet| pod.may_send(packet))
+        {
             self.forward(buffer, packet);
         }
         true
     }
 
     /// One packet that a pod sends into an overlay. Tells whether there was one.
-    fn from_overlay(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
-        let Some(pod) = self.pods.get(pod) else { return false };
-        let Some(length) = pod.overlay.as_ref().and_then(|overlay| read(overlay, buffer)) else { return false };
+    fn take_from_overlay(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
+        let Some(pod) = self.pods.get(pod) else {
+            return false;
+        };
+        let Some(length) = pod
+            .overlay
+            .as_ref()
+            .and_then(|overlay| read(overlay, buffer))
+        else {
+            return false;
+        };
         if let Some(packet) = pod.encapsulate(buffer, HEADROOM..HEADROOM + length) {
             self.forward(buffer, packet);
         }
@@ -127,8 +162,12 @@ impl Host {
 
     /// Routes a VPC packet: to a pod of this host, else to the host whose prefix holds its destination.
     fn forward(&mut self, buffer: &mut [u8], packet: std::ops::Range<usize>) {
-        let Some(bytes) = buffer.get(packet.clone()) else { return };
-        let Some(destination) = destination(bytes) else { return };
+        let Some(bytes) = buffer.get(packet.clone()) else {
+            return;
+        };
+        let Some(destination) = destination(bytes) else {
+            return;
+        };
         if let Some(peer) = self.peers.route(destination) {
             self.peers.send(&self.socket, peer, bytes);
         } else if let Some(pod) = self.pod(destination) {

@@ -57,11 +57,22 @@ impl Userspace {
     ///
     /// The system's refusal to start a thread; those that run already are stopped.
     pub(super) fn start(hosts: Vec<HostPorts>) -> io::Result<Self> {
-        let mut plane = Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        let mut plane = Self {
+            stop: Arc::new(AtomicBool::new(false)),
+            threads: Vec::new(),
+        };
         for ports in hosts {
             let stop = Arc::clone(&plane.stop);
-            let pods = ports.pods.into_iter().map(|pod| Pod::new(pod.spec, pod.vpc, pod.overlay)).collect();
-            let host = Host { socket: ports.socket, peers: Peers::new(ports.private_key, ports.peers), pods };
+            let pods = ports
+                .pods
+                .into_iter()
+                .map(|pod| Pod::new(pod.spec, pod.vpc, pod.overlay))
+                .collect();
+            let host = Host {
+                socket: ports.socket,
+                peers: Peers::new(ports.private_key, ports.peers),
+                pods,
+            };
             let thread = std::thread::Builder::new().name(ports.name);
             plane.threads.push(thread.spawn(move || host.run(&stop))?);
         }

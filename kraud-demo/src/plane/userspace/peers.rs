@@ -50,20 +50,30 @@ impl Peers {
             Peer { spec, session }
         });
         let peers = peers.collect();
-        Self { private, public, peers, scratch: vec![0; LARGEST_DATAGRAM + WIREGUARD_ROOM] }
+        Self {
+            private,
+            public,
+            peers,
+            scratch: vec![0; LARGEST_DATAGRAM + WIREGUARD_ROOM],
+        }
     }
 
     /// The peer whose pods have `address`.
     pub(super) fn route(&self, address: Ipv6Addr) -> Option<usize> {
-        self.peers.iter().position(|peer| peer.spec.allowed.contains(&address))
+        self.peers
+            .iter()
+            .position(|peer| peer.spec.allowed.contains(&address))
     }
 
     /// Encrypts `packet` for a peer. Without a session yet it is queued and a handshake begins.
     pub(super) fn send(&mut self, socket: &UdpSocket, peer: usize, packet: &[u8]) {
-        if let Some(peer) = self.peers.get_mut(peer) {
-            if let TunnResult::WriteToNetwork(datagram) = peer.session.encapsulate(packet, &mut self.scratch) {
-                transmit(socket, datagram, peer.spec.endpoint);
-            }
+        let Some(peer) = self.peers.get_mut(peer) else {
+            return;
+        };
+        if let TunnResult::WriteToNetwork(datagram) =
+            peer.session.encapsulate(packet, &mut self.scratch)
+        {
+            transmit(socket, datagram, peer.spec.endpoint);
         }
     }
 
@@ -100,7 +110,9 @@ impl Peers {
     /// Runs the protocol's timers: handshake retries, rekeys, keepalives.
     pub(super) fn tick(&mut self, socket: &UdpSocket) {
         for peer in &mut self.peers {
-            if let TunnResult::WriteToNetwork(datagram) = peer.session.update_timers(&mut self.scratch) {
+            if let TunnResult::WriteToNetwork(datagram) =
+                peer.session.update_timers(&mut self.scratch)
+            {
                 transmit(socket, datagram, peer.spec.endpoint);
             }
         }
@@ -111,7 +123,10 @@ impl Peers {
         let index = match Tunn::parse_incoming_packet(datagram).ok()? {
             Packet::HandshakeInit(message) => {
                 let half = parse_handshake_anon(&self.private, &self.public, &message).ok()?;
-                return self.peers.iter().position(|peer| peer.spec.public_key == half.peer_static_public);
+                return self
+                    .peers
+                    .iter()
+                    .position(|peer| peer.spec.public_key == half.peer_static_public);
             }
             Packet::HandshakeResponse(message) => message.receiver_idx,
             Packet::PacketCookieReply(message) => message.receiver_idx,
@@ -124,7 +139,10 @@ impl Peers {
 
 impl fmt::Debug for Peers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Peers").field("peers", &self.peers.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Peers")
+            .field("peers", &self.peers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,9 +194,20 @@ mod tests {
         let other = Peers::new(keys[1], vec![spec(0, "fd00:0:0:1::/64")]);
         let [first, second] = sockets;
         for socket in [&first, &second] {
-            socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            socket
+                .set_read_timeout(Some(Duration::from_millis(20)))
+                .unwrap();
         }
-        (End { socket: first, peers: one }, End { socket: second, peers: other })
+        (
+            End {
+                socket: first,
+                peers: one,
+            },
+            End {
+                socket: second,
+                peers: other,
+            },
+        )
     }
 
     fn packet(source: &str, destination: &str) -> Vec<u8> {
@@ -197,7 +226,9 @@ mod tests {
         while started.elapsed() < patience {
             for end in [&mut ends.0, &mut ends.1] {
                 while let Ok((length, from)) = end.socket.recv_from(&mut datagram) {
-                    let received = end.peers.receive(&end.socket, &datagram[..length], from, &mut plain);
+                    let received =
+                        end.peers
+                            .receive(&end.socket, &datagram[..length], from, &mut plain);
                     if let Some(length) = received {
                         return Some(plain[..length].to_vec());
                     }
@@ -211,7 +242,11 @@ mod tests {
     fn a03_the_first_packet_waits_for_the_handshake_and_arrives() {
         let mut ends = pair();
         let sent = packet("fd00:0:0:1::1", "fd00:0:0:2::1");
-        let peer = ends.0.peers.route("fd00:0:0:2::1".parse().unwrap()).unwrap();
+        let peer = ends
+            .0
+            .peers
+            .route("fd00:0:0:2::1".parse().unwrap())
+            .unwrap();
         ends.0.peers.send(&ends.0.socket, peer, &sent);
         let received = exchange(&mut ends, Duration::from_secs(5));
         assert_eq!(received.as_deref(), Some(&sent[..]));
@@ -220,7 +255,9 @@ mod tests {
     #[test]
     fn a_peer_speaks_only_for_its_own_prefix() {
         let mut ends = pair();
-        ends.0.peers.send(&ends.0.socket, 0, &packet("fd00:0:0:9::1", "fd00:0:0:2::1"));
+        ends.0
+            .peers
+            .send(&ends.0.socket, 0, &packet("fd00:0:0:9::1", "fd00:0:0:2::1"));
         assert_eq!(exchange(&mut ends, Duration::from_millis(500)), None);
     }
 
@@ -235,7 +272,10 @@ mod tests {
                 if let Some(first) = datagram.get_mut(..4) {
                     first.copy_from_slice(&[kind, 0, 0, 0]);
                 }
-                assert_eq!(end.peers.receive(&end.socket, &datagram, from, &mut plain), None);
+                assert_eq!(
+                    end.peers.receive(&end.socket, &datagram, from, &mut plain),
+                    None
+                );
             }
         }
     }

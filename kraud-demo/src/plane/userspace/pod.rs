@@ -33,24 +33,45 @@ pub(super) struct Pod {
 
 impl Pod {
     pub(super) fn new(spec: PodSpec, vpc: SyncDevice, overlay: Option<SyncDevice>) -> Self {
-        let is_host = |(destination, _): &(IpNet, Ipv6Addr)| destination.prefix_len() == destination.max_prefix_len();
-        let (hosts, mut prefixes): (Vec<_>, Vec<_>) = spec.routes.iter().copied().partition(is_host);
+        let is_host = |(destination, _): &(IpNet, Ipv6Addr)| {
+            destination.prefix_len() == destination.max_prefix_len()
+        };
+        let (hosts, mut prefixes): (Vec<_>, Vec<_>) =
+            spec.routes.iter().copied().partition(is_host);
         // The longest prefix is asked first.
         prefixes.sort_by_key(|(destination, _)| std::cmp::Reverse(destination.prefix_len()));
-        let hosts = hosts.into_iter().map(|(destination, peer)| (destination.addr(), peer)).collect();
-        Self { spec, vpc, overlay, hosts, prefixes }
+        let hosts = hosts
+            .into_iter()
+            .map(|(destination, peer)| (destination.addr(), peer))
+            .collect();
+        Self {
+            spec,
+            vpc,
+            overlay,
+            hosts,
+            prefixes,
+        }
     }
 
     /// The pod that has an overlay address.
     fn peer(&self, address: IpAddr) -> Option<Ipv6Addr> {
-        let by_prefix = || self.prefixes.iter().find(|(net, _)| net.contains(&address)).map(|(_, peer)| *peer);
+        let by_prefix = || {
+            self.prefixes
+                .iter()
+                .find(|(net, _)| net.contains(&address))
+                .map(|(_, peer)| *peer)
+        };
         self.hosts.get(&address).copied().or_else(by_prefix)
     }
 
     /// Puts the outer header in front of a packet that the pod sends into an overlay.
     ///
     /// `None` drops it: nobody has its destination, or its source is not the pod's.
-    pub(super) fn encapsulate(&self, buffer: &mut [u8], packet: Range<usize>) -> Option<Range<usize>> {
+    pub(super) fn encapsulate(
+        &self,
+        buffer: &mut [u8],
+        packet: Range<usize>,
+    ) -> Option<Range<usize>> {
         let inner = buffer.get(packet.clone())?;
         let source = inspect::source(inner)?;
         let peer = self.peer(inspect::destination(inner)?)?;
@@ -58,7 +79,9 @@ impl Pod {
             return None;
         }
         let tunnel = Endpoints::new(self.spec.address, peer).ok()?;
-        Encapsulator::new().encapsulate(buffer, packet, &tunnel).ok()
+        Encapsulator::new()
+            .encapsulate(buffer, packet, &tunnel)
+            .ok()
     }
 
     /// Whether the pod may send this packet into the VPC: only from its own address.
@@ -69,14 +92,20 @@ impl Pod {
     /// Hands the pod a packet that was sent to its VPC address: to its overlay device where it is tunnelled, else to
     /// `eth0`.
     pub(super) fn deliver(&self, buffer: &mut [u8], packet: Range<usize>) {
-        let Some(bytes) = buffer.get(packet.clone()) else { return };
+        let Some(bytes) = buffer.get(packet.clone()) else {
+            return;
+        };
         if !is_tunnelled(bytes) {
             write(&self.vpc, bytes);
             return;
         }
         let Some(overlay) = &self.overlay else { return };
-        let Ok(found) = Decapsulator::new().decapsulate(buffer, packet) else { return };
-        let Some(inner) = buffer.get(found.inner) else { return };
+        let Ok(found) = Decapsulator::new().decapsulate(buffer, packet) else {
+            return;
+        };
+        let Some(inner) = buffer.get(found.inner) else {
+            return;
+        };
         // The inner source must be an address of the pod that the outer source names, or anyone in the VPC could
         // speak for anyone in the overlay.
         let speaker = inspect::source(inner).and_then(|source| self.peer(source));
@@ -88,7 +117,10 @@ impl Pod {
 
 /// Next headers 4 and 41, also behind destination options, where the encapsulation limit lives (RFC 2473).
 fn is_tunnelled(packet: &[u8]) -> bool {
-    matches!((packet.get(6), packet.get(40)), (Some(4 | 41), _) | (Some(60), Some(4 | 41)))
+    matches!(
+        (packet.get(6), packet.get(40)),
+        (Some(4 | 41), _) | (Some(60), Some(4 | 41))
+    )
 }
 
 /// A TUN device refuses a packet only when it is down or its queue is full: then the packet is lost, as on a wire.
@@ -102,7 +134,10 @@ fn write(device: &SyncDevice, packet: &[u8]) {
 ///
 /// `EACCES` where `/dev/net/tun` is not for this user, `EPERM` without `CAP_NET_ADMIN`.
 pub(in crate::plane) fn open_tun(name: &str) -> io::Result<SyncDevice> {
-    let device = DeviceBuilder::new().name(name).inherit_enable_state().build_sync()?;
+    let device = DeviceBuilder::new()
+        .name(name)
+        .inherit_enable_state()
+        .build_sync()?;
     device.set_nonblocking(true)?;
     Ok(device)
 }
