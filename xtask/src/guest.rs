@@ -25,6 +25,8 @@ use leftovers::Snapshot;
 pub(crate) const JUDGE: &str = "/usr/bin/xtask";
 /// Where `kraud-demo` lies.
 pub(crate) const DEMO: &str = "/usr/bin/kraud-demo";
+/// The folder of the compose files that come with `kraud-demo`.
+pub(crate) const EXAMPLES: &str = "/kraud/examples";
 /// The folder of the test programs, each named `package::file`.
 pub(crate) const TESTS: &str = "/kraud/tests";
 /// The file with the parts of names by which checks are chosen, one a line; empty for all.
@@ -59,7 +61,7 @@ pub(crate) fn main(_: Vec<String>) -> Result<ExitCode> {
         |check: &Check| only.is_empty() || only.lines().any(|part| check.name.contains(part));
     let mut checks = libtests::checks()?;
     checks.extend(labs::checks());
-    checks.extend(comparison::checks());
+    checks.extend(comparison::checks()?);
     for check in checks.into_iter().filter(asked) {
         judge(check);
     }

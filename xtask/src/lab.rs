@@ -11,7 +11,7 @@ use crate::workspace::cargo;
 /// The exit code by which kraud-demo says that a privilege or a kernel capability is missing.
 const NOT_CAPABLE: i32 = 4;
 
-/// Runs the default lab as a newcomer would, in whatever plane this kernel allows.
+/// Runs the default lab as a newcomer would, in whatever plane this kernel allows; then its tests.
 pub(crate) fn on_this_kernel() -> Result<Verdict> {
     let mut command = cargo(&["run", "--package", "kraud-demo", "--", "lab", "-o", "json"]);
     println!("$ {}", shell::line(&command));
@@ -24,6 +24,16 @@ pub(crate) fn on_this_kernel() -> Result<Verdict> {
         return Ok(Verdict::Skipped(reason.to_owned()));
     }
     println!("{}", judge(&output)?);
+    // These need the same, and so are ignored unless asked for.
+    shell::run(&mut cargo(&[
+        "test",
+        "--package",
+        "kraud-demo",
+        "--test",
+        "lab",
+        "--",
+        "--ignored",
+    ]))?;
     Ok(Verdict::Passed)
 }
 

@@ -11,26 +11,39 @@ use crate::verdict::Verdict;
 
 use super::process::{self, Running};
 use super::readback::{self, Readback};
-use super::{Check, DEMO, Transcript};
+use super::{Check, DEMO, EXAMPLES, Transcript};
 
 /// Both ways use the hosts' keys from here, so that keys can be compared as well.
 const KEYS: &str = "/tmp/keys";
 
-pub(super) fn checks() -> Vec<Check> {
-    [
-        ("default", &[][..]),
-        ("v4_underlay", &["--underlay", "v4"]),
-        ("three_hosts", &["--hosts", "3", "--underlay", "mixed"]),
-    ]
-    .map(|(name, options)| {
-        Check::new(format!("comparison::{name}"), |transcript| {
-            compare(options, transcript)
-        })
-    })
-    .into()
+/// One check for each example and each of these ways to place it.
+const PLACES: &[(&str, &[&str])] = &[
+    ("two_hosts", &[]),
+    ("ipv4_underlay", &["--underlay", "v4"]),
+    (
+        "three_hosts_mixed_underlay",
+        &["--hosts", "3", "--underlay", "mixed"],
+    ),
+];
+
+pub(super) fn checks() -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for example in fs::read_dir(EXAMPLES)? {
+        let example = example?.path();
+        for &(place, options) in PLACES {
+            let file = example.file_stem().unwrap_or_default().to_string_lossy();
+            let name = format!("comparison::{file}::{place}");
+            let mut arguments = vec!["--file".to_owned(), example.to_string_lossy().into_owned()];
+            arguments.extend(options.iter().copied().map(str::to_owned));
+            checks.push(Check::new(name, move |transcript| {
+                compare(&arguments, transcript)
+            }));
+        }
+    }
+    Ok(checks)
 }
 
-fn compare(options: &[&str], transcript: &mut Transcript) -> Result<Verdict> {
+fn compare(options: &[String], transcript: &mut Transcript) -> Result<Verdict> {
     let script = plan_script(options)?;
     let by_hand = by_hand(&script)?;
     let by_netlink = by_netlink(options, &script, transcript)?;
@@ -52,7 +65,7 @@ fn compare(options: &[&str], transcript: &mut Transcript) -> Result<Verdict> {
     )))
 }
 
-fn plan_script(options: &[&str]) -> Result<String> {
+fn plan_script(options: &[String]) -> Result<String> {
     let output = process::run(
         Command::new(DEMO)
             .args(["plan", "-o", "sh"])
@@ -97,7 +110,7 @@ fn named_namespaces() -> Result<Vec<String>> {
 }
 
 /// Brings the lab up, asks about every namespace that it names, and stops it.
-fn by_netlink(options: &[&str], script: &str, transcript: &mut Transcript) -> Result<Readback> {
+fn by_netlink(options: &[String], script: &str, transcript: &mut Transcript) -> Result<Readback> {
     let mut command = Command::new(DEMO);
     command.args([
         "lab", "--plane", "kernel", "--keep", "--keys", KEYS, "-o", "json",

@@ -1,7 +1,7 @@
 //! The `tests/kernel_*.rs` of all crates: each test is one check, in a process of its own.
 //!
 //! On a build machine these tests are ignored; here `KRAUD_REAL_KERNEL` tells them that they may
-//! do as they please. A test that finds it cannot run prints `skipped: ` and why, and returns.
+//! do as they please, and `KRAUD_DEMO` where the binary is. A test that finds it cannot run prints `skipped: ` and why, and returns.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::shell::{self, Result};
 use crate::verdict::Verdict;
 
-use super::{Check, TESTS, Transcript, process};
+use super::{Check, DEMO, TESTS, Transcript, process};
 
 pub(super) fn checks() -> Result<Vec<Check>> {
     let mut programs = fs::read_dir(TESTS)?
@@ -45,7 +45,10 @@ fn run(program: &Path, test: &str, transcript: &mut Transcript) -> Result<Verdic
         "--nocapture",
         "--test-threads=1",
     ]);
-    command.env("KRAUD_REAL_KERNEL", "1").current_dir("/tmp");
+    command
+        .env("KRAUD_REAL_KERNEL", "1")
+        .env("KRAUD_DEMO", DEMO)
+        .current_dir("/tmp");
     let output = process::run(&mut command)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     transcript.add(&stdout);

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::guest;
 use crate::shell::{self, Result};
+use crate::workspace::root;
 
 use super::cpio::Archive;
 use super::fetch::Unpacked;
@@ -53,6 +54,11 @@ pub(crate) fn write(
     for Program { from, to } in programs {
         let slim = path.with_extension("stripped");
         add(&mut archive, strip(from, &slim), to)?;
+    }
+    for example in root().join("kraud-demo/examples").read_dir()? {
+        let example = example?;
+        let to = Path::new(guest::EXAMPLES).join(example.file_name());
+        archive.file(to, 0o644, &fs::read(example.path())?)?;
     }
     archive.finish()?;
     Ok(())
