@@ -52,9 +52,6 @@ impl Route {
             line.word(self.kind);
         }
         prefix(&mut line, self.dst.trunc());
-        if let Some(encap) = &self.encap {
-            encap_words(&mut line, encap);
-        }
         if let Some(via) = self.via {
             via_words(&mut line, via, v6);
         }
@@ -102,6 +99,10 @@ impl Route {
                 .features
                 .map(|bits| if bits & 1 == 1 { "ecn" } else { "0" }),
         );
+        // Last: iproute2 takes every `src`, `tos` or `hoplimit` that follows for the encapsulation's.
+        if let Some(encap) = &self.encap {
+            encap_words(&mut line, encap);
+        }
         for hop in &self.nexthops {
             line.word("nexthop");
             if let Some(encap) = &hop.encap {

@@ -16,8 +16,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 ///     .protocol(75);
 /// assert_eq!(
 ///     route.command("add", &Default::default()),
-///     "ip route add 192.168.2.3 encap ip6 src fd42:1a8::1 dst fd42:1a8::3 hoplimit 64 src 192.168.2.2 \
-///      metric 1003 proto 75 dev kraud0",
+///     "ip route add 192.168.2.3 src 192.168.2.2 metric 1003 proto 75 dev kraud0 \
+///      encap ip6 src fd42:1a8::1 dst fd42:1a8::3 hoplimit 64",
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
