@@ -31,6 +31,9 @@ pub(crate) enum Until {
     Done,
 }
 
+/// What is done with the body of each message of an answer.
+pub type OnMessage<'a> = dyn FnMut(Header, &[u8]) -> Result<(), Malformed> + 'a;
+
 /// A conversation with the kernel: one request at a time, answers matched by sequence and port.
 pub struct Connection {
     transport: Box<dyn Transport>,
@@ -100,7 +103,7 @@ impl Connection {
         &mut self,
         request: &mut [u8],
         op: &dyn fmt::Display,
-        each: &mut dyn FnMut(Header, &[u8]) -> Result<(), Malformed>,
+        each: &mut OnMessage<'_>,
     ) -> Result<()> {
         self.exchange(request, Until::Ack, op, each).map(drop)
     }
@@ -114,7 +117,7 @@ impl Connection {
         &mut self,
         request: &mut [u8],
         op: &dyn fmt::Display,
-        each: &mut dyn FnMut(Header, &[u8]) -> Result<(), Malformed>,
+        each: &mut OnMessage<'_>,
     ) -> Result<()> {
         self.exchange(request, Until::First, op, each).map(drop)
     }
@@ -132,7 +135,7 @@ impl Connection {
         request: &mut [u8],
         op: &dyn fmt::Display,
         restart: &mut dyn FnMut(),
-        each: &mut dyn FnMut(Header, &[u8]) -> Result<(), Malformed>,
+        each: &mut OnMessage<'_>,
     ) -> Result<()> {
         self.prime()?;
         for attempt in 0..DUMP_ATTEMPTS {
@@ -167,7 +170,7 @@ impl Connection {
         request: &mut [u8],
         until: Until,
         op: &dyn fmt::Display,
-        each: &mut dyn FnMut(Header, &[u8]) -> Result<(), Malformed>,
+        each: &mut OnMessage<'_>,
     ) -> Result<bool> {
         let sequence = self.next_sequence();
         patch_sequence(request, sequence);

@@ -17,7 +17,7 @@ use crate::read::{
     AddressInfo, LinkInfo, NeighbourInfo, RouteInfo, RuleInfo, WireguardInfo, WireguardReader,
 };
 use crate::spec::{FollowUp, Link};
-use crate::wire::{Malformed, Writer, messages};
+use crate::wire::{Malformed, Writer};
 
 /// Talks to the kernel in one network namespace: applies operations, reads the state back.
 ///
@@ -444,10 +444,6 @@ impl Handle {
             answer => answer.map(|()| reader.into_inner().finish()),
         }
     }
-
-    pub(crate) fn route_connection(&mut self) -> &mut Connection {
-        &mut self.route
-    }
 }
 
 /// `RTEXT_FILTER_SKIP_STATS`: half of a link's message is counters that nobody asked for.
@@ -501,11 +497,14 @@ fn dump(kind: u16, header: &[u8], attrs: impl FnOnce(&mut Writer<'_>)) -> Vec<u8
     request
 }
 
+/// What becomes of the body of each message of a dump; `None` is left out.
+type Parse<'a, T> = dyn FnMut(&[u8]) -> Result<Option<T>, Malformed> + 'a;
+
 fn collect<T>(
     connection: &mut Connection,
     request: &mut [u8],
     op: &str,
-    parse: &mut dyn FnMut(&[u8]) -> Result<Option<T>, Malformed>,
+    parse: &mut Parse<'_, T>,
 ) -> Result<Vec<T>> {
     let found = std::cell::RefCell::new(Vec::new());
     connection.dump(
@@ -567,7 +566,7 @@ impl Handle {
         let mut request = Vec::new();
         let mut w = Writer::new(&mut request);
         let message = w.begin(RTM_NEWNSID, NLM_F_REQUEST | NLM_F_ACK, &[0; 4]);
-        w.u32(NETNSA_FD, other.raw_fd().cast_unsigned());
+        w.i32(NETNSA_FD, other.raw_fd());
         w.u32(NETNSA_NSID, u32::MAX);
         w.end(message);
         match self
@@ -590,7 +589,7 @@ impl Handle {
         let mut request = Vec::new();
         let mut w = Writer::new(&mut request);
         let message = w.begin(RTM_GETNSID, NLM_F_REQUEST, &[0; 4]);
-        w.u32(NETNSA_FD, other.raw_fd().cast_unsigned());
+        w.i32(NETNSA_FD, other.raw_fd());
         w.end(message);
         let mut id = -1;
         self.route.query(
@@ -600,7 +599,7 @@ impl Handle {
                 for attr in crate::wire::attrs(body.get(4..).unwrap_or(&[])) {
                     let attr = attr?;
                     if attr.kind() == NETNSA_NSID {
-                        id = attr.u32()?.cast_signed();
+                        id = attr.i32()?;
                     }
                 }
                 Ok(())
@@ -608,16 +607,4 @@ impl Handle {
         )?;
         Ok((id >= 0).then_some(id))
     }
-}
-
-/// The messages in a buffer that holds several, as slices of it.
-pub(crate) fn split_messages(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        messages(rest).next()?.ok()?;
-        let len = u32::from_ne_bytes(*rest.first_chunk()?) as usize;
-        let (message, tail) = rest.split_at_checked(crate::wire::align(len))?;
-        rest = tail;
-        Some(message)
-    })
 }

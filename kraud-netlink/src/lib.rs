@@ -49,7 +49,7 @@ mod transport;
 pub mod wire;
 
 pub use command::{CommandContext, KeyFile};
-pub use connection::Connection;
+pub use connection::{Connection, OnMessage};
 pub use error::{Error, KernelError, Result};
 pub use handle::Handle;
 pub use message::{Protocol, Resolve, WIREGUARD_CHUNK, family_request, parse_family};

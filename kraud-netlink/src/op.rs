@@ -65,6 +65,8 @@ pub enum Op {
         netns: String,
         /// The name that it gets there, if another.
         rename: Option<String>,
+        /// Set it up there.
+        up: bool,
     },
     /// Rename a link, which must be down on kernels before 6.x unless it allows live renames.
     RenameLink {
@@ -81,6 +83,13 @@ pub enum Op {
     ReplaceRoute(Route),
     /// Change a link.
     SetLink(LinkChange),
+    /// Give another namespace a number by which this one knows it.
+    SetNetnsId {
+        /// The other namespace.
+        netns: String,
+        /// Its number here; `None` lets the kernel choose.
+        id: Option<u32>,
+    },
     /// Change a WireGuard device.
     SetWireguard(Wireguard),
     /// Write a kernel setting.
@@ -117,6 +126,7 @@ impl fmt::Display for Op {
             }
             Self::ReplaceRoute(r) => write!(f, "replace route to {}", r.dst),
             Self::SetLink(c) => write!(f, "set link {:?}", c.name),
+            Self::SetNetnsId { netns, .. } => write!(f, "number namespace {netns:?}"),
             Self::SetWireguard(w) => write!(f, "set wireguard device {:?}", w.dev),
             Self::WriteSysctl(s) => write!(f, "set {} to {}", s.key, s.value),
         }

@@ -258,7 +258,7 @@ fn rules_and_neighbours_come_back_as_they_were_asked_for() {
         .fwmark(0x10, Some(0xff));
     match kernel.apply(&Op::AddRule(rule.clone())) {
         Err(error) if error.is_unsupported() => {
-            eprintln!("this kernel has no policy routing: {error}")
+            eprintln!("this kernel has no policy routing: {error}");
         }
         result => {
             result.unwrap();
@@ -365,6 +365,7 @@ fn a_link_moves_and_is_born_elsewhere() {
         name: "v1".into(),
         netns: "pod".into(),
         rename: Some("eth0".into()),
+        up: true,
     };
     lab.apply(&Step::here(r#move)).unwrap();
     let eth0 = lab.handle("pod").unwrap().link("eth0").unwrap();

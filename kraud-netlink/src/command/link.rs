@@ -7,7 +7,8 @@ impl Link {
     pub fn commands(&self, context: &CommandContext<'_>) -> Vec<String> {
         let mut line = context.ip(None);
         line.word("link").word("add");
-        line.maybe("link", self.parent.as_ref())
+        let tunnel = matches!(self.kind, LinkKind::Ip6Tnl(_));
+        line.maybe("link", self.parent.as_ref().filter(|_| !tunnel))
             .opt("name", &self.name);
         line.maybe("index", self.index)
             .maybe("netns", self.netns.as_ref())
@@ -22,7 +23,7 @@ impl Link {
         line.when(self.noarp, "arp").when(self.noarp, "off");
         line.when(self.up && !self.up_is_late(), "up");
         line.opt("type", self.kind.name());
-        kind_words(&mut line, &self.kind);
+        kind_words(&mut line, &self.kind, self.parent.as_deref());
         let mut lines = vec![line.take()];
         lines.extend(self.follow_ups().iter().map(|FollowUp { netns, change }| {
             let there = netns.as_deref().map(|netns| context.moved(netns));
@@ -64,7 +65,7 @@ impl LinkChange {
         }
         if let Some(kind) = &self.kind {
             line.opt("type", kind.name());
-            kind_words(&mut line, kind);
+            kind_words(&mut line, kind, self.parent.as_deref());
         } else if let Some(port) = &self.bridge_port {
             line.opt("type", "bridge_slave")
                 .switch("isolated", port.isolated)
@@ -77,7 +78,7 @@ impl LinkChange {
     }
 }
 
-fn kind_words(line: &mut Line, kind: &LinkKind) {
+fn kind_words(line: &mut Line, kind: &LinkKind, parent: Option<&str>) {
     match kind {
         LinkKind::Bridge(bridge) => {
             line.bit("mcast_snooping", bridge.mcast_snooping)
@@ -89,7 +90,7 @@ fn kind_words(line: &mut Line, kind: &LinkKind) {
                 .bit("stp_state", bridge.stp)
                 .bit("vlan_filtering", bridge.vlan_filtering);
         }
-        LinkKind::Ip6Tnl(tunnel) => tunnel_words(line, tunnel),
+        LinkKind::Ip6Tnl(tunnel) => tunnel_words(line, tunnel, parent),
         LinkKind::Ipvlan(ipvlan) => {
             line.opt("mode", ipvlan.mode).word(ipvlan.flag);
         }
@@ -129,7 +130,7 @@ fn peer_words(line: &mut Line, peer: &Veth) {
     line.when(peer.noarp, "arp").when(peer.noarp, "off");
 }
 
-fn tunnel_words(line: &mut Line, tunnel: &Ip6Tnl) {
+fn tunnel_words(line: &mut Line, tunnel: &Ip6Tnl, parent: Option<&str>) {
     line.opt("mode", tunnel.mode);
     if tunnel.external {
         line.word("external");
@@ -138,6 +139,7 @@ fn tunnel_words(line: &mut Line, tunnel: &Ip6Tnl) {
     line.opt("local", tunnel.local)
         .opt("remote", tunnel.remote)
         .opt("hoplimit", tunnel.hop_limit);
+    line.maybe("dev", parent);
     match tunnel.encap_limit {
         None => line.opt("encaplimit", "none"),
         Some(limit) => line.opt("encaplimit", limit),

@@ -210,13 +210,15 @@ impl Op {
                 name,
                 netns,
                 rename,
+                up,
             } => {
                 let mut line = context.ip(None);
                 line.word("link")
                     .word("set")
                     .opt("dev", name)
                     .opt("netns", netns)
-                    .maybe("name", rename.as_ref());
+                    .maybe("name", rename.as_ref())
+                    .when(*up, "up");
                 one(line.take())
             }
             Self::RenameLink { name, to } => one(context
@@ -230,6 +232,15 @@ impl Op {
             Self::ReplaceNeighbour(neighbour) => one(neighbour.command("replace", context)),
             Self::ReplaceRoute(route) => one(route.command("replace", context)),
             Self::SetLink(change) => one(change.command(context)),
+            Self::SetNetnsId { netns, id } => {
+                let mut line = context.ip(None);
+                line.word("netns").opt("set", netns);
+                match id {
+                    None => line.word("auto"),
+                    Some(id) => line.word(id),
+                };
+                one(line.take())
+            }
             Self::SetWireguard(wireguard) => wireguard.commands(context),
             Self::WriteSysctl(sysctl) => {
                 let assignment = format!("{}={}", sysctl.key, sysctl.value);

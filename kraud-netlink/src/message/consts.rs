@@ -37,9 +37,7 @@ pub(crate) const RTM_GETRULE: u16 = 34;
 pub(crate) const RTM_NEWNSID: u16 = 88;
 pub(crate) const RTM_GETNSID: u16 = 90;
 
-pub(crate) const AF_UNSPEC: u8 = 0;
 pub(crate) const AF_INET: u8 = 2;
-pub(crate) const AF_BRIDGE: u8 = 7;
 pub(crate) const AF_INET6: u8 = 10;
 
 pub(crate) const IFF_UP: u32 = 0x1;

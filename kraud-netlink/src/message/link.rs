@@ -26,10 +26,10 @@ pub(super) fn add(w: &mut Writer<'_>, resolve: &mut dyn Resolve, link: &Link) ->
         &ifinfo(link.index.unwrap_or(0), flags, flags),
     );
     if let Some(netns) = &link.netns {
-        w.u32(IFLA_NET_NS_FD, resolve.netns(netns)?.cast_unsigned());
+        w.i32(IFLA_NET_NS_FD, resolve.netns(netns)?);
     }
     if let Some(netns) = &link.link_netns {
-        w.u32(IFLA_LINK_NETNSID, resolve.netns_id(netns)?.cast_unsigned());
+        w.i32(IFLA_LINK_NETNSID, resolve.netns_id(netns)?);
     }
     if let Some(mtu) = link.mtu {
         w.u32(IFLA_MTU, mtu);
@@ -52,11 +52,11 @@ pub(super) fn add(w: &mut Writer<'_>, resolve: &mut dyn Resolve, link: &Link) ->
         (Some(parent), None) => Some(resolve.link(parent)?),
         (Some(parent), Some(netns)) => Some(resolve.link_in(netns, parent)?),
     };
-    if let Some(parent) = parent {
+    if let (Some(parent), false) = (parent, matches!(link.kind, LinkKind::Ip6Tnl(_))) {
         w.u32(IFLA_LINK, parent);
     }
     w.str(IFLA_IFNAME, &link.name);
-    linkinfo(w, resolve, &link.kind, parent)?;
+    linkinfo(w, resolve, &link.kind, parent, false)?;
     w.end(message);
 
     for FollowUp { netns, change } in link.follow_ups() {
@@ -131,6 +131,7 @@ fn linkinfo(
     resolve: &mut dyn Resolve,
     kind: &LinkKind,
     parent: Option<u32>,
+    change: bool,
 ) -> Result<()> {
     let info = w.nest(IFLA_LINKINFO);
     w.str_bare(IFLA_INFO_KIND, kind.name());
@@ -143,7 +144,7 @@ fn linkinfo(
             w.u16(2, ipvlan.flag.wire());
         }
         LinkKind::Veth(peer) => veth_peer(w, resolve, peer)?,
-        LinkKind::Vlan(options) => vlan(w, options)?,
+        LinkKind::Vlan(options) => vlan(w, options, change)?,
         LinkKind::Dummy | LinkKind::Wireguard | LinkKind::Other(_) | LinkKind::Physical => {}
     }
     w.close_or_drop(data);
@@ -188,7 +189,7 @@ fn veth_peer(w: &mut Writer<'_>, resolve: &mut dyn Resolve, peer: &Veth) -> Resu
     let flags = if peer.noarp { IFF_NOARP } else { 0 };
     w.raw(&ifinfo(0, flags, flags));
     if let Some(netns) = &peer.netns {
-        w.u32(IFLA_NET_NS_FD, resolve.netns(netns)?.cast_unsigned());
+        w.i32(IFLA_NET_NS_FD, resolve.netns(netns)?);
     }
     if let Some(mtu) = peer.mtu {
         w.u32(IFLA_MTU, mtu);
@@ -205,18 +206,21 @@ fn veth_peer(w: &mut Writer<'_>, resolve: &mut dyn Resolve, peer: &Veth) -> Resu
     Ok(())
 }
 
-fn vlan(w: &mut Writer<'_>, vlan: &Vlan) -> Result<()> {
-    if !(1..=4094).contains(&vlan.id) {
+fn vlan(w: &mut Writer<'_>, vlan: &Vlan, change: bool) -> Result<()> {
+    if !change && !(1..=4094).contains(&vlan.id) {
         return Err(Error::invalid(
             "vlan id",
             vlan.id.to_string(),
             "a VLAN id is between 1 and 4094",
         ));
     }
-    if let Some(protocol) = vlan.protocol {
-        w.u16_be(5, protocol.wire());
+    // The kernel ignores a change of either.
+    if !change {
+        if let Some(protocol) = vlan.protocol {
+            w.u16_be(5, protocol.wire());
+        }
+        w.u16(1, vlan.id);
     }
-    w.u16(1, vlan.id);
     for (kind, map) in [(4, &vlan.ingress_qos), (3, &vlan.egress_qos)] {
         if map.is_empty() {
             continue;
@@ -363,7 +367,12 @@ fn set_message(
         w.str(IFLA_IFNAME, &change.name);
     }
     if let Some(kind) = &change.kind {
-        linkinfo(w, resolve, kind, None)?;
+        let parent = change
+            .parent
+            .as_ref()
+            .map(|parent| resolve.link(parent))
+            .transpose()?;
+        linkinfo(w, resolve, kind, parent, true)?;
     } else if let Some(port) = &change.bridge_port {
         let info = w.nest(IFLA_LINKINFO);
         w.str_bare(IFLA_INFO_KIND, "bridge_slave");
@@ -406,9 +415,15 @@ pub(super) fn r#move(
     name: &str,
     netns: &str,
     rename: Option<&str>,
+    up: bool,
 ) -> Result<()> {
-    let message = w.begin(RTM_NEWLINK, CHANGE, &ifinfo(resolve.link(name)?, 0, 0));
-    w.u32(IFLA_NET_NS_FD, resolve.netns(netns)?.cast_unsigned());
+    let flags = if up { IFF_UP } else { 0 };
+    let message = w.begin(
+        RTM_NEWLINK,
+        CHANGE,
+        &ifinfo(resolve.link(name)?, flags, flags),
+    );
+    w.i32(IFLA_NET_NS_FD, resolve.netns(netns)?);
     if let Some(to) = rename {
         check_link_name("link name", to)?;
         w.str(IFLA_IFNAME, to);

@@ -120,18 +120,18 @@ impl Op {
         let mut w = Writer::new(out);
         match self {
             Self::AddAddress(address) => {
-                network::address(&mut w, resolve, consts::RTM_NEWADDR, ADD, address)?
+                network::address(&mut w, resolve, consts::RTM_NEWADDR, ADD, address)?;
             }
             Self::AddLink(link) => link::add(&mut w, resolve, link)?,
             Self::AddNeighbour(neighbour) => {
                 network::neighbour(&mut w, resolve, consts::RTM_NEWNEIGH, ADD, neighbour)?;
             }
             Self::AddRoute(route) => {
-                network::route(&mut w, resolve, consts::RTM_NEWROUTE, ADD, route)?
+                network::route(&mut w, resolve, consts::RTM_NEWROUTE, ADD, route)?;
             }
             Self::AddRule(rule) => network::rule(&mut w, consts::RTM_NEWRULE, ADD, rule)?,
             Self::AppendRoute(route) => {
-                network::route(&mut w, resolve, consts::RTM_NEWROUTE, APPEND, route)?
+                network::route(&mut w, resolve, consts::RTM_NEWROUTE, APPEND, route)?;
             }
             Self::DeleteAddress(address) => {
                 network::address(&mut w, resolve, consts::RTM_DELADDR, CHANGE, address)?;
@@ -142,15 +142,16 @@ impl Op {
                 network::neighbour(&mut w, resolve, consts::RTM_DELNEIGH, CHANGE, neighbour)?;
             }
             Self::DeleteRoute(route) => {
-                network::route(&mut w, resolve, consts::RTM_DELROUTE, CHANGE, route)?
+                network::route(&mut w, resolve, consts::RTM_DELROUTE, CHANGE, route)?;
             }
             Self::DeleteRule(rule) => network::rule(&mut w, consts::RTM_DELRULE, CHANGE, rule)?,
             Self::MoveLink {
                 name,
                 netns,
                 rename,
+                up,
             } => {
-                link::r#move(&mut w, resolve, name, netns, rename.as_deref())?;
+                link::r#move(&mut w, resolve, name, netns, rename.as_deref(), *up)?;
             }
             Self::RenameLink { name, to } => link::rename(&mut w, resolve, name, to)?,
             Self::ReplaceAddress(address) => {
@@ -160,9 +161,15 @@ impl Op {
                 network::neighbour(&mut w, resolve, consts::RTM_NEWNEIGH, REPLACE, neighbour)?;
             }
             Self::ReplaceRoute(route) => {
-                network::route(&mut w, resolve, consts::RTM_NEWROUTE, REPLACE, route)?
+                network::route(&mut w, resolve, consts::RTM_NEWROUTE, REPLACE, route)?;
             }
             Self::SetLink(change) => link::set(&mut w, resolve, change)?,
+            Self::SetNetnsId { netns, id } => {
+                let message = w.begin(consts::RTM_NEWNSID, CHANGE, &[0; 4]);
+                w.i32(consts::NETNSA_FD, resolve.netns(netns)?);
+                w.u32(consts::NETNSA_NSID, id.unwrap_or(u32::MAX));
+                w.end(message);
+            }
             Self::SetWireguard(wireguard) => {
                 let family = resolve.family("wireguard")?;
                 wireguard::set(&mut w, family, wireguard, WIREGUARD_CHUNK)?;

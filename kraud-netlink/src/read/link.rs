@@ -91,12 +91,12 @@ impl LinkInfo {
         let link = &mut self.link;
         match attr.kind() {
             IFLA_ADDRESS if attr.payload.len() == 6 => {
-                link.address = attr.chunk().ok().map(MacAddr)
+                link.address = attr.chunk().ok().map(MacAddr);
             }
             IFLA_IFNAME => link.name = attr.text(),
             IFLA_MTU => link.mtu = Some(attr.u32()?),
             IFLA_LINK => self.parent_index = Some(attr.u32()?),
-            IFLA_LINK_NETNSID => self.parent_netns_id = Some(attr.u32()?.cast_signed()),
+            IFLA_LINK_NETNSID => self.parent_netns_id = Some(attr.i32()?),
             IFLA_MASTER => self.master_index = Some(attr.u32()?),
             IFLA_TXQLEN => link.txqueuelen = Some(attr.u32()?),
             IFLA_NUM_TX_QUEUES => link.numtxqueues = Some(attr.u32()?),
@@ -286,9 +286,9 @@ fn vlan(options: crate::wire::Attrs<'_>) -> Result<Vlan, Malformed> {
                         u32::from_ne_bytes([e, f, g, h]),
                     );
                     if number == 3 {
-                        vlan.egress_qos.push(pair)
+                        vlan.egress_qos.push(pair);
                     } else {
-                        vlan.ingress_qos.push(pair)
+                        vlan.ingress_qos.push(pair);
                     }
                 }
             }

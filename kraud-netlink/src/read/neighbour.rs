@@ -58,7 +58,7 @@ impl NeighbourInfo {
                     found = true;
                 }
                 NDA_LLADDR if attr.payload.len() == 6 => {
-                    neighbour.lladdr = attr.chunk().ok().map(MacAddr)
+                    neighbour.lladdr = attr.chunk().ok().map(MacAddr);
                 }
                 _ => other.push(attr.into()),
             }

@@ -143,7 +143,7 @@ impl EncapParts<'_> {
                         2 => encap.dst = attr.chunk::<4>()?.into(),
                         3 => {
                             encap.src = Some(Ipv4Addr::from(attr.chunk::<4>()?))
-                                .filter(|src| !src.is_unspecified())
+                                .filter(|src| !src.is_unspecified());
                         }
                         4 => encap.ttl = attr.u8()?,
                         5 => encap.tos = attr.u8()?,

@@ -77,7 +77,7 @@ impl WireguardReader {
                 2 => info.dev = attr.text(),
                 3 => {
                     info.private_key =
-                        Some(PrivateKey::new(attr.chunk()?)).filter(|key| !key.is_zero())
+                        Some(PrivateKey::new(attr.chunk()?)).filter(|key| !key.is_zero());
                 }
                 4 => info.public_key = Some(PublicKey(attr.chunk()?)),
                 6 => info.listen_port = attr.u16()?,
@@ -122,7 +122,7 @@ impl WireguardReader {
                 1 => peer.public_key = PublicKey(attr.chunk()?),
                 2 => {
                     peer.preshared_key =
-                        Some(PresharedKey::new(attr.chunk()?)).filter(|key| !key.is_zero())
+                        Some(PresharedKey::new(attr.chunk()?)).filter(|key| !key.is_zero());
                 }
                 4 => peer.endpoint = endpoint(attr)?,
                 5 => peer.keepalive = attr.u16()?,

@@ -23,7 +23,7 @@ pub struct Link {
     pub name: String,
     /// What it is.
     pub kind: LinkKind,
-    /// The parent link by name (`link DEV`): for ipvlan, macvlan and vlan, or the underlay of a tunnel.
+    /// The parent link by name: `link DEV` for ipvlan, macvlan and vlan, `dev DEV` for the underlay of a tunnel.
     pub parent: Option<String>,
     /// The namespace that holds the parent, where it is not the one that the request is made in (`link-netns`).
     pub link_netns: Option<String>,
@@ -558,6 +558,8 @@ pub struct LinkChange {
     pub bridge_port: Option<BridgePort>,
     /// Options of its kind, all of them: the kernel zeroes those of a tunnel that are not sent.
     pub kind: Option<LinkKind>,
+    /// The underlay of a tunnel, which belongs to the options of its kind.
+    pub parent: Option<String>,
 }
 
 impl LinkChange {

@@ -163,6 +163,12 @@ impl<'a> Attr<'a> {
         self.chunk().map(u32::from_ne_bytes)
     }
 
+    /// Four bytes in native order, signed.
+    #[inline]
+    pub fn i32(&self) -> Result<i32, Malformed> {
+        self.chunk().map(i32::from_ne_bytes)
+    }
+
     /// Four bytes in network order.
     #[inline]
     pub fn u32_be(&self) -> Result<u32, Malformed> {

@@ -137,6 +137,12 @@ impl<'b> Writer<'b> {
         self.small(8, kind, value.to_ne_bytes());
     }
 
+    /// Four bytes in native order, signed.
+    #[inline]
+    pub fn i32(&mut self, kind: u16, value: i32) {
+        self.small(8, kind, value.to_ne_bytes());
+    }
+
     /// Four bytes in network order.
     #[inline]
     pub fn u32_be(&mut self, kind: u16, value: u32) {
