@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use ipnet::{IpNet, Ipv6Net};
-use kraud_netlink::{AddrGenMode, Address, Encap, Ip6Tnl, IpvlanMode, Link, LinkChange, Route};
+use kraud_netlink::{AddrGenMode, Encap, Ip6Tnl, IpvlanMode, Link, LinkChange, Route};
 
 use super::host::PARENT;
 use super::step::{Action, Step};
@@ -53,10 +53,7 @@ fn vpc(
         Plane::Userspace => tun(&pod.name, POD_DEVICE, mtu.vpc, steps),
     }
     let net = IpNet::V6(Ipv6Net::from(address));
-    steps.push(Step::add_address(
-        &pod.name,
-        Address::new(POD_DEVICE, net).nodad(),
-    ));
+    steps.push(Step::add_address(&pod.name, POD_DEVICE, net));
     steps.push(Step::add_route(
         &pod.name,
         Route::default_v6().dev(POD_DEVICE).protocol(PROTOCOL),
@@ -82,11 +79,10 @@ fn overlays(
         Plane::Userspace => tun(&pod.name, OVERLAY_DEVICE, mtu.overlay, steps),
     }
     for own in pod.memberships.iter().flat_map(Membership::addresses) {
-        steps.push(Step::add_address(
+        steps.push(Step::add_routeless_address(
             &pod.name,
-            Address::new(OVERLAY_DEVICE, own.into())
-                .nodad()
-                .noprefixroute(),
+            OVERLAY_DEVICE,
+            own.into(),
         ));
     }
     let mut metric = FIRST_METRIC;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 use kraud_netlink::{Address, Link, LinkChange, Op, Route, Sysctl};
 
 /// A change in one network namespace.
@@ -52,6 +52,15 @@ pub struct MeshPeer {
     pub allowed: Ipv6Net,
 }
 
+fn address(device: &str, net: IpNet) -> Address {
+    let address = Address::new(device, net);
+    if net.addr().is_ipv6() {
+        address.nodad()
+    } else {
+        address
+    }
+}
+
 impl Step {
     fn netlink(namespace: impl Into<String>, op: Op) -> Self {
         Self {
@@ -60,8 +69,22 @@ impl Step {
         }
     }
 
-    pub(super) fn add_address(namespace: impl Into<String>, address: Address) -> Self {
-        Self::netlink(namespace, Op::AddAddress(address))
+    /// Adds an address. Nobody else can have it, so IPv6 need not wait for duplicate detection (RFC 4862 section 5.4);
+    /// on ipvlan, where all share one MAC address, that would even fail.
+    pub(super) fn add_address(namespace: impl Into<String>, device: &str, net: IpNet) -> Self {
+        Self::netlink(namespace, Op::AddAddress(address(device, net)))
+    }
+
+    /// Adds an address without the route to its subnet that the kernel would add.
+    pub(super) fn add_routeless_address(
+        namespace: impl Into<String>,
+        device: &str,
+        net: IpNet,
+    ) -> Self {
+        Self::netlink(
+            namespace,
+            Op::AddAddress(address(device, net).noprefixroute()),
+        )
     }
 
     pub(super) fn add_link(namespace: impl Into<String>, link: Link) -> Self {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use kraud_netlink::{AddrGenMode, Address, Link, LinkChange, Route, Sysctl, Veth};
+use kraud_netlink::{AddrGenMode, Link, LinkChange, Route, Sysctl, Veth};
 
 use super::step::Step;
 use super::{POD_DEVICE, PROTOCOL};
@@ -65,14 +65,12 @@ pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
             ROUTER,
             link.addr_gen_mode(AddrGenMode::None).up(),
         ));
-        steps.push(Step::add_address(
-            ROUTER,
-            Address::new(&host.name, link_local(1)).nodad(),
-        ));
+        steps.push(Step::add_address(ROUTER, &host.name, link_local(1)));
         for address in &host.underlay {
             steps.push(Step::add_address(
                 ROUTER,
-                Address::new(&host.name, Subnet::of(*address).router).nodad(),
+                &host.name,
+                Subnet::of(*address).router,
             ));
         }
     }
@@ -82,20 +80,14 @@ pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
             .addr_gen_mode(AddrGenMode::None)
             .up();
         steps.push(Step::set_link(&host.name, up));
-        steps.push(Step::add_address(
-            &host.name,
-            Address::new(POD_DEVICE, link_local(2)).nodad(),
-        ));
+        steps.push(Step::add_address(&host.name, POD_DEVICE, link_local(2)));
         for address in &host.underlay {
             let Subnet {
                 host: own,
                 router,
                 default,
             } = Subnet::of(*address);
-            steps.push(Step::add_address(
-                &host.name,
-                Address::new(POD_DEVICE, own).nodad(),
-            ));
+            steps.push(Step::add_address(&host.name, POD_DEVICE, own));
             let route = default
                 .dev(POD_DEVICE)
                 .via(router.addr())
