@@ -150,6 +150,12 @@ impl Verdict {
         self.0 & DROP != 0
     }
 
+    /// Whether the packet passes as it is, its field included, without an alarm.
+    #[inline]
+    pub(crate) const fn leaves(self, inner: u8) -> bool {
+        self.0 == inner & 3
+    }
+
     /// The new inner field.
     #[inline]
     pub(crate) const fn field(self) -> u8 {
