@@ -76,6 +76,7 @@ impl RangeSet {
         (gap <= last).then_some(gap)
     }
 
+    #[cfg(test)]
     /// The largest number in `last..=from`, going down, that is not in the set.
     pub(crate) fn previous_gap(&self, from: u128, last: u128) -> Option<u128> {
         let gap = match self.range_of(from) {
