@@ -52,6 +52,7 @@ impl RangeSet {
         self.ranges.insert(first, last);
     }
 
+    #[cfg(test)]
     pub(crate) fn remove(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {

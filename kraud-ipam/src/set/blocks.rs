@@ -1,6 +1,7 @@
 //! The free space of a prefix as the fewest prefixes: a buddy scheme over number sets.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use ipnet::IpNet;
 
@@ -28,7 +29,7 @@ use crate::{
 /// assert_eq!(free.largest(), Some("10.0.0.0/8".parse()?));
 /// # Ok::<(), ipnet::AddrParseError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct BlockSet {
     space: IpNet,
     base: u128,
@@ -39,14 +40,14 @@ pub struct BlockSet {
     free: Count,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Default)]
 struct Level {
     blocks: Indices,
     first: Option<u128>,
 }
 
 /// Indices of up to 64 bits take half the room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 enum Indices {
     Narrow(NumberSet<u64>),
     Wide(NumberSet<u128>),
@@ -87,6 +88,21 @@ impl Indices {
                 .map(Number::widen),
             Self::Wide(set) => set.next_taken(from, u128::MAX),
         }
+    }
+}
+
+/// Equal when the same blocks of the same space are free.
+impl PartialEq for BlockSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.space == other.space && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for BlockSet {}
+
+impl fmt::Debug for BlockSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
@@ -187,6 +203,12 @@ impl BlockSet {
     /// Whether all of a prefix is free. O(lengths).
     pub fn is_free(&self, prefix: IpNet) -> bool {
         self.covering(prefix).is_some()
+    }
+
+    /// The free block that a prefix is, or is part of. O(lengths).
+    pub fn covering_block(&self, prefix: IpNet) -> Option<IpNet> {
+        let len = self.space.prefix_len() + self.covering(prefix)? as u8;
+        Some(crate::family::prefix(self.family(), bounds(prefix).0, len))
     }
 
     /// Takes a prefix out. Returns whether it was wholly free; if not, nothing changes.

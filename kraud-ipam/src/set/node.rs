@@ -481,9 +481,9 @@ impl<N: Number> Node<N> {
                         .minus(slot.first)
                         .minus(N::truncate(middle as u128));
                     if free <= nth {
-                        low = middle + 1
+                        low = middle + 1;
                     } else {
-                        high = middle
+                        high = middle;
                     }
                 }
                 slot.first.plus(nth).plus(N::truncate(low as u128))
@@ -678,9 +678,9 @@ fn run_length<N: Number>(list: &[N], from: N) -> usize {
     while low < high {
         let middle = low + (high - low) / 2;
         if list[middle].minus(from).widen() == middle as u128 {
-            low = middle + 1
+            low = middle + 1;
         } else {
-            high = middle
+            high = middle;
         }
     }
     low
