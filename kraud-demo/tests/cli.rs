@@ -184,3 +184,14 @@ TCP segment: 1340 over IPv4, 1320 over IPv6
     assert_eq!(mtu(&["--link", "9000", "--underlay", "v4", "--vlan"]), 8896);
     assert_eq!(kraud(["mtu", "--link", "100"]).code, 64);
 }
+
+#[test]
+fn an_absurd_scale_is_refused_at_once() {
+    let file = common::TextFile::new(
+        "absurd.yaml",
+        "services: {db: {image: postgres, scale: 4000000000}}\n",
+    );
+    let run = kraud(["plan", "-f", &file.path()]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("4000000000 replicas"), "{}", run.stderr);
+}
