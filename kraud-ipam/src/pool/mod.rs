@@ -393,6 +393,11 @@ impl SubnetPool {
         carved.chain(reserved).filter(move |_| same)
     }
 
+    /// Whether a prefix overlaps a subnet. O(log n).
+    pub fn overlaps(&self, prefix: IpNet) -> bool {
+        Family::of_prefix(prefix) == self.family && self.held_overlap(prefix).is_some()
+    }
+
     /// How many addresses of the bases are free. O(bases).
     pub fn free_count(&self) -> Count {
         self.free

@@ -91,6 +91,14 @@ impl<N: Number> NumberSet<N> {
             .filter(|free| from <= last && *free <= last)
     }
 
+    /// Adds the smallest number from `from` to `last` that is missing, and returns it.
+    #[inline]
+    pub fn take_next(&mut self, from: N, last: N) -> Option<N> {
+        let found = self.next_free(from, last)?;
+        self.insert(found);
+        Some(found)
+    }
+
     /// The smallest number from `from` to `last` that is in the set.
     #[inline]
     pub fn next_taken(&self, from: N, last: N) -> Option<N> {
