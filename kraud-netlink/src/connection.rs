@@ -220,6 +220,15 @@ impl Connection {
         self.sequence
     }
 
+    /// Takes that many sequence numbers in a row, none of them 0, and says the first.
+    pub(crate) fn reserve_sequences(&mut self, count: usize) -> u32 {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let last = self.sequence.checked_add(count).unwrap_or(count);
+        let first = last.saturating_sub(count).saturating_add(1);
+        self.sequence = last;
+        first
+    }
+
     pub(crate) fn send(&mut self, datagram: &[u8], op: &dyn fmt::Display) -> Result<()> {
         self.requests = self.requests.wrapping_add(1);
         self.transport

@@ -38,10 +38,10 @@ use crate::wire::{Malformed, Writer};
 #[derive(Debug)]
 pub struct Handle {
     netns: Netns,
-    route: Connection,
+    pub(crate) route: Connection,
     generic: Option<Connection>,
     families: HashMap<&'static str, u16>,
-    names: Option<HashMap<String, u32>>,
+    pub(crate) names: Option<HashMap<String, u32>>,
     buffer: Vec<u8>,
 }
 
@@ -520,11 +520,11 @@ fn collect<T>(
 }
 
 /// Asks the kernel for what messages need to know.
-struct Resolver<'a> {
-    handle: &'a mut Handle,
-    lookup: &'a dyn NetnsLookup,
+pub(crate) struct Resolver<'a> {
+    pub(crate) handle: &'a mut Handle,
+    pub(crate) lookup: &'a dyn NetnsLookup,
     /// Namespaces whose descriptors are in the message and must live until it is sent.
-    held: Vec<Netns>,
+    pub(crate) held: Vec<Netns>,
 }
 
 impl Resolve for Resolver<'_> {

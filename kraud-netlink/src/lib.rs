@@ -33,6 +33,7 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
+mod batch;
 mod command;
 mod connection;
 mod error;
@@ -48,6 +49,7 @@ mod spec;
 mod transport;
 pub mod wire;
 
+pub use batch::BatchReport;
 pub use command::{CommandContext, KeyFile};
 pub use connection::{Connection, OnMessage};
 pub use error::{Error, KernelError, Result};
