@@ -152,6 +152,27 @@ impl Connection {
         })
     }
 
+    /// Sends a dump request once and hands the body of each message to `each`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::dump`], with [`Error::DumpInterrupted`] after the first attempt.
+    pub fn dump_once(
+        &mut self,
+        request: &mut [u8],
+        op: &dyn fmt::Display,
+        each: &mut OnMessage<'_>,
+    ) -> Result<()> {
+        self.prime()?;
+        if self.exchange(request, Until::Done, op, each)? {
+            return Err(Error::DumpInterrupted {
+                op: op.to_string(),
+                attempts: 1,
+            });
+        }
+        Ok(())
+    }
+
     /// Lets the kernel see the large receive buffer before the first dump, whose first part it sizes when it is
     /// requested. A no-op message is answered by an acknowledgement alone.
     fn prime(&mut self) -> Result<()> {

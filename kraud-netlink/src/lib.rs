@@ -53,7 +53,7 @@ pub use batch::BatchReport;
 pub use command::{CommandContext, KeyFile};
 pub use connection::{Connection, OnMessage};
 pub use error::{Error, KernelError, Result};
-pub use handle::Handle;
+pub use handle::{Handle, RouteFilter};
 pub use message::{Protocol, Resolve, WIREGUARD_CHUNK, family_request, parse_family};
 pub use namespaces::{Namespaces, NetnsKind, NetnsLookup, RunNetns, Step};
 pub use netns::{Netns, NetnsId, RUN_NETNS};
