@@ -26,7 +26,9 @@ fn packet(len: usize) -> Vec<u8> {
         destination: [10, 198, 62, 6].into(),
         payload_len: (len - 20) as u16,
     };
-    header.emit(&mut buf[HEADROOM..]).expect("room for the header");
+    header
+        .emit(&mut buf[HEADROOM..])
+        .expect("room for the header");
     buf
 }
 
@@ -39,7 +41,9 @@ fn encapsulate(c: &mut Criterion) {
         for len in [64, 1380] {
             let mut buf = packet(len);
             let end = buf.len();
-            let outer = how.encapsulate(&mut buf, HEADROOM..end, &to).expect("a good packet");
+            let outer = how
+                .encapsulate(&mut buf, HEADROOM..end, &to)
+                .expect("a good packet");
             assert_eq!(outer, HEADROOM - how.header_len()..end);
             assert_eq!(inspect::destination_v6(&buf[outer]), Some(to.destination()));
             let mut group = c.benchmark_group(format!("tunnel/encapsulate/{case}+{len}"));
@@ -62,8 +66,12 @@ fn decapsulate(c: &mut Criterion) {
         for len in [64, 1380] {
             let mut buf = packet(len);
             let end = buf.len();
-            let outer = how.encapsulate(&mut buf, HEADROOM..end, &to).expect("a good packet");
-            let found = decapsulator.decapsulate(&mut buf, outer.clone()).expect("a good packet");
+            let outer = how
+                .encapsulate(&mut buf, HEADROOM..end, &to)
+                .expect("a good packet");
+            let found = decapsulator
+                .decapsulate(&mut buf, outer.clone())
+                .expect("a good packet");
             assert_eq!(found.inner, HEADROOM..end);
             let mut group = c.benchmark_group(format!("tunnel/decapsulate/{case}+{len}"));
             group.throughput(Throughput::Elements(1));

@@ -214,13 +214,17 @@ fn name_of(text: &str) -> &str {
     text.get(..end.unwrap_or(text.len())).unwrap_or_default()
 }
 
-/// The `}` that closes the `${` at the start, counting nested `${`.
+/// The `}` that closes the `${` at the start. As compose-go counts: every `{` opens, and the
+/// character after it is passed over.
 fn closing(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
     let mut open = 0_usize;
-    for (i, &b) in bytes.iter().enumerate() {
+    let mut bytes = text.bytes().enumerate();
+    while let Some((i, b)) = bytes.next() {
         match b {
-            b'{' if i > 0 && bytes.get(i - 1) == Some(&b'$') => open += 1,
+            b'{' => {
+                open += 1;
+                bytes.next();
+            }
             b'}' => {
                 open = open.saturating_sub(1);
                 if open == 0 {

@@ -50,9 +50,13 @@
 
 mod check;
 mod diagnostic;
+mod dotenv;
 mod interpolate;
+#[cfg(feature = "serde")]
+mod json;
 mod load;
 mod lower;
+mod merge;
 mod model;
 mod options;
 mod source;
@@ -63,6 +67,7 @@ mod yaml;
 pub use diagnostic::{
     Code, Diagnostic, Diagnostics, Edit, Fix, Label, ParseCodeError, Severity, Short,
 };
+pub use dotenv::{EnvFileError, EnvFileReason, parse_env_file};
 pub use interpolate::{InterpolateError, interpolate};
 pub use lower::project_name as normalize_project_name;
 pub use model::{

@@ -66,7 +66,7 @@ impl Default for Budget {
             depth: 200,
             interpolation_depth: 32,
             interpolation_bytes: 64 << 20,
-            includes: 64,
+            includes: 256,
         }
     }
 }

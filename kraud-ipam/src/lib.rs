@@ -53,6 +53,8 @@ mod owner;
 mod pool;
 mod prefixes;
 mod ranges;
+pub mod set;
+mod space;
 mod special;
 mod stable;
 mod subnet;

@@ -52,6 +52,7 @@ impl RangeSet {
         self.ranges.insert(first, last);
     }
 
+    #[cfg(test)]
     pub(crate) fn remove(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
@@ -76,6 +77,7 @@ impl RangeSet {
         (gap <= last).then_some(gap)
     }
 
+    #[cfg(test)]
     /// The largest number in `last..=from`, going down, that is not in the set.
     pub(crate) fn previous_gap(&self, from: u128, last: u128) -> Option<u128> {
         let gap = match self.range_of(from) {

@@ -133,6 +133,20 @@ pub const fn egress(inner: Ecn, outer: Ecn) -> (Option<Ecn>, Alarm) {
     (field, verdict.alarm())
 }
 
+/// The field of a packet whose fragments carry `a` and `b` (RFC 3168 section 5.3): congestion is kept, and
+/// fragments with and without ECN do not go together (`None`: drop the packet). Both ECN-capable codepoints
+/// together are ECT(1), so that no mark of a scalable congestion control is lost.
+#[must_use]
+pub const fn reassemble(a: Ecn, b: Ecn) -> Option<Ecn> {
+    match (a, b) {
+        (Ecn::NotEct, Ecn::NotEct) => Some(Ecn::NotEct),
+        (Ecn::NotEct, _) | (_, Ecn::NotEct) => None,
+        (Ecn::Ce, _) | (_, Ecn::Ce) => Some(Ecn::Ce),
+        (Ecn::Ect1, _) | (_, Ecn::Ect1) => Some(Ecn::Ect1),
+        (Ecn::Ect0, Ecn::Ect0) => Some(Ecn::Ect0),
+    }
+}
+
 /// A cell of the egress table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verdict(u8);
@@ -148,6 +162,12 @@ impl Verdict {
     #[inline]
     pub(crate) const fn is_drop(self) -> bool {
         self.0 & DROP != 0
+    }
+
+    /// Whether the packet passes as it is, its field included, without an alarm.
+    #[inline]
+    pub(crate) const fn leaves(self, inner: u8) -> bool {
+        self.0 == inner & 3
     }
 
     /// The new inner field.

@@ -1,8 +1,8 @@
 //! The flow label of the outer header (RFC 6437, RFC 6438): a keyed hash of the inner flow, so that
 //! routers spread the flows of one tunnel over equal paths and keep each flow on one.
 
-use crate::wire::array_at;
 use crate::wire::ipv4;
+use crate::wire::{array_at, array_or_zero};
 
 /// What the outer flow label is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,30 +71,11 @@ pub(crate) fn ipv4_label(
     header: &[u8; ipv4::HEADER_LEN],
     header_len: usize,
 ) -> u32 {
-    let [
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        f0,
-        f1,
-        _,
-        protocol,
-        _,
-        _,
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
-        g,
-        h,
-    ] = *header;
-    let addresses = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-    let whole = u16::from_be_bytes([f0, f1]) & 0x3fff == 0;
+    let addresses = u64::from_ne_bytes(array_or_zero(header, 12));
+    // More-fragments flag and offset, tested in the word that the checksum has loaded already.
+    const PART: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0x3f, 0xff]);
+    let whole = u64::from_ne_bytes(array_or_zero(header, 0)) & PART == 0;
+    let protocol = header[9];
     let ports = if whole && has_ports(protocol) {
         ports_at(packet, header_len)
     } else {
@@ -123,16 +104,11 @@ pub(crate) fn ipv6_label(key: FlowKey, packet: &[u8], header: &[u8; 40]) -> u32 
     mix(key, source.rotate_left(1) ^ destination, rest)
 }
 
-/// TCP, UDP, DCCP, SCTP and UDP-Lite begin with source and destination port.
+/// TCP and UDP begin with source and destination port. (So do DCCP, SCTP and UDP-Lite, which are rare
+/// enough to do without: their flows differ by address and protocol.)
 #[inline(always)]
 const fn has_ports(protocol: u8) -> bool {
-    const PORTS: [u64; 3] = [
-        1 << 6 | 1 << 17 | 1 << 33,
-        0,
-        1 << (132 - 128) | 1 << (136 - 128),
-    ];
-    let word = (protocol >> 6) as usize;
-    word < 3 && PORTS[word] >> (protocol & 63) & 1 != 0
+    protocol == 6 || protocol == 17
 }
 
 #[inline(always)]
@@ -153,5 +129,5 @@ const fn mix(key: FlowKey, a: u64, b: u64) -> u32 {
     let hash = fold(a ^ key.0[0], b ^ key.0[1]);
     let label = (hash >> 44) as u32;
     // Zero means "no label" (RFC 6437 section 3).
-    if label == 0 { 1 } else { label }
+    label + (label == 0) as u32
 }

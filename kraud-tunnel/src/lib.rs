@@ -35,6 +35,9 @@
 //! - [`ecn`]: the tables of RFC 6040; [`flow`]: the flow label from a hash of the inner flow.
 //! - [`mtu`]: how many bytes a stack of layers leaves, as `const fn`, and what to do with a packet
 //!   that is too big.
+//! - [`fragment`], [`reassemble`]: cutting outer packets and putting them together, in bounded memory.
+//! - [`relay`]: an error from inside the tunnel, told to the source of the packet (RFC 2473 section 8).
+//! - [`wireguard`]: the framing and padding of WireGuard's data messages.
 //! - [`icmp`]: the messages that a tunnel sends to the source of a packet.
 //! - [`inspect`]: version, source and destination of a raw packet, for routing it.
 //! - [`checksum`]: the internet checksum, whole and incremental.
@@ -56,10 +59,14 @@ pub mod ecn;
 mod encap;
 mod endpoints;
 pub mod flow;
+pub mod fragment;
 pub mod icmp;
 pub mod inspect;
 pub mod mtu;
+pub mod reassemble;
+pub mod relay;
 pub mod wire;
+pub mod wireguard;
 
 pub use counters::{Counters, DropReason};
 pub use decap::{DecapError, Decapsulated, Decapsulator, DscpOut};

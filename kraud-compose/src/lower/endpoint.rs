@@ -118,6 +118,7 @@ impl Context<'_> {
 
     fn fill(&mut self, endpoint: &mut Endpoint, id: NodeId, known: &Known<'_>) {
         let network = known.networks.get(endpoint.network_index);
+        endpoint.node = Some(id).filter(|&id| !self.tree.is_null(id));
         for e in self.entries(id, "a network of a service") {
             let value = e.value;
             match self.tree.str(e.key).unwrap_or_default() {
@@ -397,6 +398,7 @@ pub(super) fn bare(network: Spanned<String>, network_index: usize) -> Endpoint {
         driver_opts: Vec::new(),
         priority: None,
         gw_priority: None,
+        node: None,
     }
 }
 

@@ -351,6 +351,7 @@ impl Context<'_> {
             ip_range: None,
             aux_addresses: Vec::new(),
             span: self.tree.span(id),
+            node: id,
         };
         for e in self.entries(id, "an entry of `ipam.config`") {
             match self.tree.str(e.key).unwrap_or_default() {

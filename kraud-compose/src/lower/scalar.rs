@@ -1,8 +1,10 @@
 //! Strings, numbers, booleans, and the list-or-mapping shapes.
 
+use std::collections::HashMap;
+
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::span::Spanned;
+use crate::span::{Span, Spanned};
 use crate::yaml::{Entry, NodeId};
 
 impl Context<'_> {
@@ -95,31 +97,39 @@ impl Context<'_> {
         self.strings(id, what)
     }
 
-    /// Reports what a list has twice, keeps the first of each.
-    pub(super) fn unique(
+    /// Reports what a list has twice, keeps the first of each. Between two files there is nothing
+    /// to report: the merge of lists is meant to drop what both have.
+    pub(super) fn unique<T: Eq + std::hash::Hash + std::fmt::Display>(
         &mut self,
-        items: Vec<Spanned<String>>,
+        items: Vec<Spanned<T>>,
         what: &str,
-    ) -> Vec<Spanned<String>> {
-        let mut seen: std::collections::HashMap<&str, crate::Span> =
-            std::collections::HashMap::new();
+    ) -> Vec<Spanned<T>> {
+        if items.len() < 2 {
+            return items;
+        }
+        let mut seen: HashMap<&T, Span> = HashMap::with_capacity(items.len());
         let mut keep = Vec::with_capacity(items.len());
         for item in &items {
-            let first = seen.get(item.value.as_str()).copied();
-            if let Some(first) = first {
-                let d = Diagnostic::new(
-                    Code::DUPLICATE_ITEM,
-                    item.span,
-                    format!("{what} has `{}` twice", crate::text::shorten(&item.value)),
-                );
-                self.sink.push(d.also(first, "first here"));
-                keep.push(false);
-            } else {
-                seen.insert(&item.value, item.span);
-                keep.push(true);
+            let first = seen.get(&item.value).copied();
+            keep.push(first.is_none());
+            match first {
+                None => {
+                    seen.insert(&item.value, item.span);
+                }
+                Some(first) if first.file == item.span.file => {
+                    let d = Diagnostic::new(
+                        Code::DUPLICATE_ITEM,
+                        item.span,
+                        format!(
+                            "{what} has `{}` twice",
+                            crate::text::shorten(&item.value.to_string())
+                        ),
+                    );
+                    self.sink.push(d.also(first, "first here"));
+                }
+                Some(_) => {}
             }
         }
-        drop(seen);
         let mut keep = keep.into_iter();
         let mut items = items;
         items.retain(|_| keep.next().unwrap_or(true));

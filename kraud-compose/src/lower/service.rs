@@ -34,7 +34,7 @@ impl Context<'_> {
             depends_on: Vec::new(),
             active: true,
             span: self.extent(entry),
-            node: entry.value,
+            scale: None,
             key,
         };
         let mut networks = None;
@@ -59,14 +59,11 @@ impl Context<'_> {
                 }
                 "depends_on" => service.depends_on = self.depends_on(value),
                 "deploy" => deploy = Some(value),
-                "dns" => service.dns = self.string_or_list(value, "`dns`"),
-                "dns_opt" => service.dns_opt = self.string_or_list(value, "`dns_opt`"),
-                "dns_search" => service.dns_search = self.string_or_list(value, "`dns_search`"),
+                "dns" => service.dns = self.names(value, "`dns`"),
+                "dns_opt" => service.dns_opt = self.names(value, "`dns_opt`"),
+                "dns_search" => service.dns_search = self.names(value, "`dns_search`"),
                 "domainname" => service.domainname = self.text_or_none(value, "`domainname`"),
-                "expose" => {
-                    let expose = self.string_or_list(value, "`expose`");
-                    service.expose = self.unique(expose, "`expose`");
-                }
+                "expose" => service.expose = self.names(value, "`expose`"),
                 "external_links" => {
                     service.external_links = self.links(value, "`external_links`");
                 }
@@ -77,7 +74,7 @@ impl Context<'_> {
                 "network_mode" => mode = Some(e),
                 "networks" => networks = Some(e),
                 "ports" => service.ports = self.ports(value),
-                "profiles" => service.profiles = self.string_or_list(value, "`profiles`"),
+                "profiles" => service.profiles = self.names(value, "`profiles`"),
                 "provider" => provider = true,
                 "scale" => scale = Some(value),
                 "net" => {
@@ -97,6 +94,7 @@ impl Context<'_> {
                 _ => self.unknown_key(e, "a service", keys::SERVICE),
             }
         }
+        service.scale = scale.and_then(|id| self.tree.str(id)?.parse().ok());
         service.replicas = self.replicas(scale, deploy, service.key.span);
         self.attach(&mut service, mode, networks, provider, known);
         self.implied(&mut service);
@@ -108,6 +106,13 @@ impl Context<'_> {
             return None;
         }
         self.string(id, what).filter(|s| !s.value.is_empty())
+    }
+
+    /// One text or a list of different ones, blanks left out.
+    fn names(&mut self, id: NodeId, what: &str) -> Vec<Spanned<String>> {
+        let mut texts = self.string_or_list(id, what);
+        texts.retain(|text| !text.value.is_empty());
+        self.unique(texts, what)
     }
 
     fn service_key(&mut self, key: &Spanned<String>) {

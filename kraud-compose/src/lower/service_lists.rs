@@ -18,10 +18,9 @@ impl Context<'_> {
             self.sink.push(d);
             return Vec::new();
         };
-        items
-            .into_iter()
-            .filter_map(|item| self.port(item))
-            .collect()
+        let ports = items.into_iter().filter_map(|item| self.port(item));
+        let ports: Vec<Spanned<Port>> = ports.collect();
+        self.unique(ports, "`ports`")
     }
 
     fn port(&mut self, id: NodeId) -> Option<Spanned<Port>> {
@@ -192,7 +191,7 @@ impl Context<'_> {
                 )),
             }
         }
-        out
+        self.unique(out, "`extra_hosts`")
     }
 
     /// `depends_on`, list or mapping.

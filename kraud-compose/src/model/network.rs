@@ -114,4 +114,5 @@ pub struct Pool {
     pub aux_addresses: Vec<(Spanned<String>, Spanned<IpAddr>)>,
     /// The whole entry.
     pub span: Span,
+    pub(crate) node: crate::yaml::NodeId,
 }

@@ -10,7 +10,9 @@ use crate::yaml::Tree;
 
 /// The networks of a compose project and who is in them.
 ///
-/// Made by [`Project::load`].
+/// Made by [`Project::load`]. With the feature `serde` it serialises to the JSON that `docker
+/// compose config --format json` prints, as far as the attributes are about networks: texts as they
+/// are written, port ranges expanded, names and links filled in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Project {

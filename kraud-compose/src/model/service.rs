@@ -102,7 +102,8 @@ pub struct Service {
     pub active: bool,
     /// The whole service, the key included.
     pub span: Span,
-    pub(crate) node: crate::yaml::NodeId,
+    /// `scale` as it is written, as opposed to `deploy.replicas`.
+    pub(crate) scale: Option<u32>,
 }
 
 impl Service {
@@ -154,6 +155,8 @@ pub struct Endpoint {
     pub priority: Option<Spanned<i64>>,
     /// The highest one gives the default route.
     pub gw_priority: Option<Spanned<i64>>,
+    /// What the file has under the network's key; `None` for a mere name.
+    pub(crate) node: Option<crate::yaml::NodeId>,
 }
 
 /// One of `links` or `external_links`.

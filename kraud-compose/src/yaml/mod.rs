@@ -8,4 +8,4 @@ mod parse;
 mod tree;
 
 pub(crate) use parse::{Limits, parse};
-pub(crate) use tree::{Entry, NodeId, Tree};
+pub(crate) use tree::{Entry, NodeId, Tag, Tree};

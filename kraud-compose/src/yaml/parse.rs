@@ -27,6 +27,8 @@ pub(crate) struct Parsed {
     pub(crate) dollars: Vec<NodeId>,
     /// Anchored nodes: the name's place and the node.
     pub(crate) anchors: Vec<(Span, NodeId)>,
+    /// There is a `!reset` or `!override`.
+    pub(crate) tags: bool,
     /// The file is not YAML; what came before the error is there.
     pub(crate) broken: bool,
 }
@@ -61,6 +63,8 @@ struct Anchor {
     node: Option<NodeId>,
     /// Nodes it stands for.
     weight: usize,
+    /// Nested collections in it.
+    height: usize,
 }
 
 struct Open {
@@ -72,6 +76,8 @@ struct Open {
     base: usize,
     /// The weight counter when it was opened.
     weight: usize,
+    /// The highest of its children so far.
+    height: usize,
 }
 
 struct Builder<'a> {
@@ -129,10 +135,10 @@ impl Builder<'_> {
             Event::Scalar(value, style, anchor, tag) => {
                 let span = self.span(at, skip);
                 self.spend(1, span)?;
-                let tag = tag_of(tag.as_deref());
+                let tag = self.tag(tag.as_deref());
                 let plain = matches!(style, ScalarStyle::Plain);
                 let id = self.scalar(&value, span, tag, plain);
-                self.attach(id, anchor, 1);
+                self.attach(id, anchor, 1, 0);
                 let is_key = self
                     .stack
                     .last()
@@ -170,8 +176,12 @@ impl Builder<'_> {
                         node: Some(node),
                         weight,
                         span: definition,
+                        ..
                     }) => {
                         self.spend_alias(weight, span, definition)?;
+                        let height = anchor.map_or(0, |a| a.height);
+                        self.not_too_deep(self.stack.len() + height, span)?;
+                        self.raise(height);
                         self.tree.alias(span, node)
                     }
                     Some(Anchor {
@@ -208,6 +218,12 @@ impl Builder<'_> {
         Ok(())
     }
 
+    fn tag(&mut self, tag: Option<&YamlTag>) -> Tag {
+        let tag = tag_of(tag);
+        self.out.tags |= matches!(tag, Tag::Reset | Tag::Override);
+        tag
+    }
+
     /// What stands in for an alias that leads nowhere.
     fn nothing(&mut self, span: Span) -> NodeId {
         self.sink.poison(span);
@@ -226,16 +242,18 @@ impl Builder<'_> {
         }
     }
 
-    fn attach(&mut self, node: NodeId, anchor: usize, weight: usize) {
+    fn attach(&mut self, node: NodeId, anchor: usize, weight: usize, height: usize) {
         if anchor != 0 {
             let span = self.tree.span(node);
             let entry = self.anchors.entry(anchor).or_insert(Anchor {
                 span,
                 node: None,
                 weight,
+                height,
             });
             entry.node = Some(node);
             entry.weight = weight;
+            entry.height = height;
             if entry.span != span {
                 self.out.anchors.push((entry.span, node));
             }
@@ -251,15 +269,7 @@ impl Builder<'_> {
         tag: Option<&YamlTag>,
     ) -> Result<(), Stop> {
         let span = self.span(at, skip);
-        if self.stack.len() >= self.limits.depth {
-            let limit = self.limits.depth;
-            self.sink.push(Diagnostic::new(
-                Code::BUDGET,
-                span,
-                format!("collections are nested deeper than {limit} levels"),
-            ));
-            return Err(Stop);
-        }
+        self.not_too_deep(self.stack.len() + 1, span)?;
         let weight = self.limits.nodes;
         self.spend(1, span)?;
         if anchor != 0 {
@@ -269,18 +279,42 @@ impl Builder<'_> {
                     span,
                     node: None,
                     weight: 1,
+                    height: 0,
                 },
             );
         }
+        let tag = self.tag(tag);
         self.stack.push(Open {
             is_map,
             span,
-            tag: tag_of(tag),
+            tag,
             anchor,
             base: self.nodes.len(),
             weight,
+            height: 0,
         });
         Ok(())
+    }
+
+    /// What walks the tree may recurse, so the depth counts with aliases followed.
+    fn not_too_deep(&mut self, depth: usize, span: Span) -> Result<(), Stop> {
+        let limit = self.limits.depth;
+        if depth <= limit {
+            return Ok(());
+        }
+        self.sink.push(Diagnostic::new(
+            Code::BUDGET,
+            span,
+            format!("collections are nested deeper than {limit} levels"),
+        ));
+        Err(Stop)
+    }
+
+    /// Tells the collection that is being read how high one of its children is.
+    fn raise(&mut self, height: usize) {
+        if let Some(open) = self.stack.last_mut() {
+            open.height = open.height.max(height);
+        }
     }
 
     fn close(&mut self, end: u32) -> Result<(), Stop> {
@@ -322,7 +356,8 @@ impl Builder<'_> {
             self.tree.seq(span, open.tag, &children)
         };
         let weight = open.weight.saturating_sub(self.limits.nodes);
-        self.attach(id, open.anchor, weight);
+        self.attach(id, open.anchor, weight, open.height + 1);
+        self.raise(open.height + 1);
         self.nodes.push(id);
         self.finish_document();
         Ok(())
@@ -518,6 +553,18 @@ impl Builder<'_> {
         let indent = line.len() - line.trim_start().len();
         if line.get(..indent)?.contains('\t') {
             return Some("YAML is indented with spaces, never with tabs".into());
+        }
+        let until = text.get(start..at)?;
+        if until.contains("${") && until.contains(['{', '[']) && !line.trim_start().starts_with('$')
+        {
+            let flow =
+                until.matches('{').count() > until.matches("${").count() || until.contains('[');
+            if flow {
+                return Some(
+                    "inside of `{…}` and `[…]` a value with a variable needs quotes around it"
+                        .into(),
+                );
+            }
         }
         let before = text.get(..start)?.trim_end();
         let above = before.lines().next_back()?;

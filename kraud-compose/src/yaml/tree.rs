@@ -86,6 +86,11 @@ impl Tree {
         self.node(self.resolve(id))
     }
 
+    /// The tag of the node itself, or of what an alias means.
+    pub(crate) fn tag(&self, id: NodeId) -> Tag {
+        self.get(id).tag
+    }
+
     /// Where the node is written: for an alias the place of the alias.
     pub(crate) fn span(&self, id: NodeId) -> Span {
         self.node(id).span
@@ -254,6 +259,37 @@ impl Tree {
     pub(crate) fn is_plain(&self, id: NodeId) -> bool {
         let node = self.get(id);
         matches!(node.kind, Kind::Scalar { plain: true, .. }) && node.tag != Tag::Str
+    }
+
+    /// Whether two values are equal, the order of keys aside.
+    pub(crate) fn same(&self, a: NodeId, b: NodeId) -> bool {
+        let (a, b) = (self.resolve(a), self.resolve(b));
+        if a == b {
+            return true;
+        }
+        if let (Some(x), Some(y)) = (self.entries(a), self.entries(b)) {
+            let long = x.len() > 16;
+            let keyed = y
+                .iter()
+                .filter(|_| long)
+                .filter_map(|e| Some((self.str(e.key)?, *e)));
+            let index: std::collections::HashMap<&str, Entry> = keyed.collect();
+            let find = |key| {
+                let key = self.str(key)?;
+                if long {
+                    index.get(key).copied()
+                } else {
+                    self.find(b, key)
+                }
+            };
+            return x.len() == y.len()
+                && x.iter()
+                    .all(|e| find(e.key).is_some_and(|other| self.same(e.value, other.value)));
+        }
+        if let (Some(x), Some(y)) = (self.items(a), self.items(b)) {
+            return x.len() == y.len() && x.iter().zip(y).all(|(&x, &y)| self.same(x, y));
+        }
+        self.str(a).is_some() && self.str(a) == self.str(b) && self.is_null(a) == self.is_null(b)
     }
 
     /// What the node is, for messages.

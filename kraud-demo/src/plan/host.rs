@@ -50,7 +50,6 @@ pub(super) fn plan(
         action: Action::Mesh(mesh(deployment, host)?),
     });
     steps.push(Step::move_link(&host.name, WIREGUARD, &vpc));
-    steps.push(Step::set_link(&vpc, LinkChange::new(WIREGUARD).up()));
 
     let port = Veth::peer(PARENT).mtu(mtu.vpc).address(MAC).noarp();
     let veth = Link::veth(INNER, port)

@@ -100,6 +100,7 @@ impl Step {
             name: name.to_owned(),
             netns: netns.to_owned(),
             rename: None,
+            up: true,
         };
         Self::netlink(namespace, op)
     }

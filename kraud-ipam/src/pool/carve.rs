@@ -1,6 +1,6 @@
 //! Carving subnets and giving them back.
 
-use alloc::{vec, vec::Vec};
+use alloc::{borrow::Cow, vec, vec::Vec};
 
 use ipnet::IpNet;
 
@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     Change, Owner,
-    family::{self, Family, bounds},
+    family::{Family, bounds},
     prefixes::nth_subnet,
+    set::BlockSet,
     stable::{PROBES, Probe},
 };
 
@@ -201,31 +202,46 @@ impl SubnetPool {
             return Err(CarveError::Family { prefix: within });
         }
         // Where to look: the bases, cut to what the request allows, with the length of each.
-        let spaces: Vec<(IpNet, u8)> = self
+        let bases = self
             .bases
             .iter()
-            .filter_map(|base| {
-                let space = match request.within {
-                    Some(within) if base.prefix.contains(&within) => within,
-                    Some(within) if !within.contains(&base.prefix) => return None,
-                    _ => base.prefix,
+            .zip(&self.free)
+            .filter_map(|(base, free)| {
+                let cut = match request.within {
+                    Some(within) if within.contains(&base.prefix) => None,
+                    Some(within) if !base.prefix.contains(&within) => return None,
+                    within => within.map(|within| cut_to(free, within.trunc())),
                 };
                 let len = len.or(base.size)?;
-                (space.prefix_len() <= len && len <= self.family.bits()).then_some((space, len))
-            })
-            .collect();
-        let Some(&(_, first_len)) = spaces.first() else {
+                let free = cut.map_or(Cow::Borrowed(free), Cow::Owned);
+                (free.space().prefix_len() <= len && len <= self.family.bits())
+                    .then_some(Place { free, len })
+            });
+        if strategy == Strategy::First {
+            // The usual case needs no list.
+            let mut bases = bases;
+            let Some(first) = bases.next() else {
+                return Err(CarveError::NoMatchingBase {
+                    len: len.unwrap_or(0),
+                });
+            };
+            let found = first
+                .free
+                .first(first.len)
+                .or_else(|| bases.find_map(|place| place.free.first(place.len)));
+            return found.ok_or_else(|| self.exhausted(first.len));
+        }
+        let places: Vec<Place<'_>> = bases.collect();
+        let Some(first_len) = places.first().map(|place| place.len) else {
             return Err(CarveError::NoMatchingBase {
                 len: len.unwrap_or(0),
             });
         };
         let found = match strategy {
-            Strategy::First => spaces
-                .iter()
-                .find_map(|&(space, len)| self.first_fit(space, len)),
-            Strategy::Best => self.best_fit(&spaces),
-            Strategy::Sparse => self.sparse(&spaces),
-            Strategy::Stable => self.stable(owner, &spaces),
+            Strategy::First => None,
+            Strategy::Best => best_fit(&places),
+            Strategy::Sparse => sparse(&places),
+            Strategy::Stable => self.stable(owner, &places),
         };
         found.ok_or_else(|| self.exhausted(first_len))
     }
@@ -280,124 +296,97 @@ impl SubnetPool {
 
     fn is_free(&self, prefix: IpNet) -> bool {
         let (first, last) = bounds(prefix);
-        self.taken.overlap(first, last).is_none()
+        self.held_overlap(prefix).is_none() && self.reserved.overlap(first, last).is_none()
     }
 
-    fn first_fit(&self, space: IpNet, len: u8) -> Option<IpNet> {
-        let mask = family::host_mask(self.family, len);
-        let (low, high) = bounds(space);
-        self.taken.gaps(low, high).find_map(|(from, to)| {
-            let base = from.checked_add(mask)? & !mask;
-            let end = base.checked_add(mask)?;
-            (end <= to).then(|| family::prefix(self.family, base, len))
-        })
-    }
-
-    /// The smallest free block that has room, the first of several equal ones.
-    fn best_fit(&self, spaces: &[(IpNet, u8)]) -> Option<IpNet> {
-        let blocks = spaces.iter().flat_map(|&(space, len)| {
-            let (low, high) = bounds(space);
-            let gaps = self.taken.gaps(low, high);
-            let blocks = gaps.flat_map(|(from, to)| crate::prefixes::cover(self.family, from, to));
-            blocks
-                .filter(move |block| block.prefix_len() <= len)
-                .map(move |block| (block, len))
-        });
-        // `max_by_key` keeps the last of equals, so the order is turned around.
-        let best = blocks.reduce(|best, next| {
-            if next.0.prefix_len() > best.0.prefix_len() {
-                next
-            } else {
-                best
-            }
-        })?;
-        Some(family::prefix(self.family, bounds(best.0).0, best.1))
-    }
-
-    /// RFC 3531: the half of a space that has no subnet yet comes before its quarters, and so on. In
-    /// terms of free blocks: the largest one is divided, at its middle unless it is a whole space.
-    fn sparse(&self, spaces: &[(IpNet, u8)]) -> Option<IpNet> {
-        let blocks = spaces.iter().flat_map(|&(space, len)| {
-            let (low, high) = bounds(space);
-            let gaps = self.taken.gaps(low, high);
-            let blocks = gaps.flat_map(|(from, to)| crate::prefixes::cover(self.family, from, to));
-            blocks
-                .filter(move |block| block.prefix_len() <= len)
-                .map(move |block| (block, len))
-        });
-        let largest = blocks.reduce(|best, next| {
-            if next.0.prefix_len() < best.0.prefix_len() {
-                next
-            } else {
-                best
-            }
-        })?;
-        Some(family::prefix(self.family, bounds(largest.0).0, largest.1))
-    }
-
-    fn stable(&self, owner: &Owner, spaces: &[(IpNet, u8)]) -> Option<IpNet> {
+    fn stable(&self, owner: &Owner, places: &[Place<'_>]) -> Option<IpNet> {
         let mut domain = Vec::new();
-        // The last index of each space; a space has 2^bits subnets.
         let mut total = 0u128;
-        for (space, len) in spaces {
-            domain.extend(bounds(*space).0.to_be_bytes());
-            domain.extend([space.prefix_len(), *len]);
-            let bits = len - space.prefix_len();
+        for place in places {
+            let space = place.free.space();
+            domain.extend(bounds(space).0.to_be_bytes());
+            domain.extend([space.prefix_len(), place.len]);
+            let bits = place.len - space.prefix_len();
             total = total.saturating_add(if bits < 128 { 1 << bits } else { u128::MAX });
         }
         domain.push(self.family.bits());
         let probe = Probe::new(&self.key, &domain, owner);
-        let mut at = 0;
+        let mut candidate = None;
         for attempt in 0..PROBES {
-            at = probe.place(attempt, total.saturating_sub(1));
-            let candidate = nth_of(spaces, at);
+            candidate = nth_of(places, probe.place(attempt, total.saturating_sub(1)));
             if candidate.is_some_and(|candidate| self.is_free(candidate)) {
                 return candidate;
             }
         }
-        // The neighbourhood of the last place, then everything from the start.
-        let from = nth_of(spaces, at)?;
-        let behind = spaces
-            .iter()
-            .find(|(space, _)| space.contains(&from))
-            .and_then(|&(space, len)| {
-                let mask = family::host_mask(self.family, len);
-                let gaps = self.taken.gaps(bounds(from).0, bounds(space).1);
-                gaps.into_iter().find_map(|(from, to)| {
-                    let base = from.checked_add(mask)? & !mask;
-                    (base.checked_add(mask)? <= to).then(|| family::prefix(self.family, base, len))
-                })
-            });
-        behind.or_else(|| {
-            spaces
+        // What follows on the last place, then everything from the start.
+        let behind = candidate.and_then(|from| {
+            let place = places
                 .iter()
-                .find_map(|&(space, len)| self.first_fit(space, len))
-        })
+                .find(|place| place.free.space().contains(&from))?;
+            place.free.next(from.network(), place.len)
+        });
+        behind.or_else(|| places.iter().find_map(|place| place.free.first(place.len)))
     }
 
     fn exhausted(&self, len: u8) -> CarveError {
-        let largest = self.free_prefixes().reduce(|best, next| {
-            if next.prefix_len() < best.prefix_len() {
-                next
-            } else {
-                best
-            }
-        });
         CarveError::Exhausted {
             len,
             free: self.free_count(),
-            largest,
+            largest: self.largest_free(),
         }
     }
 }
 
-/// The `index`-th subnet, counted over all spaces.
-fn nth_of(spaces: &[(IpNet, u8)], index: u128) -> Option<IpNet> {
+/// Free space to look in, and the length of what is wanted of it.
+struct Place<'a> {
+    free: Cow<'a, BlockSet>,
+    len: u8,
+}
+
+/// The smallest free block of all places that has room, the first of several equal ones.
+fn best_fit(places: &[Place<'_>]) -> Option<IpNet> {
+    let blocks = places.iter().filter_map(|place| {
+        let found = place.free.best(place.len)?;
+        let block = place.free.covering_block(found)?;
+        Some((block.prefix_len(), found))
+    });
+    blocks
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, found)| found)
+}
+
+/// Out of the largest free block of all places.
+fn sparse(places: &[Place<'_>]) -> Option<IpNet> {
+    let blocks = places.iter().filter_map(|place| {
+        let found = place.free.sparse(place.len)?;
+        let block = place.free.covering_block(found)?;
+        Some((block.prefix_len(), found))
+    });
+    blocks
+        .reduce(|best, next| if next.0 < best.0 { next } else { best })
+        .map(|(_, found)| found)
+}
+
+/// The free space of a part of a base.
+fn cut_to(free: &BlockSet, part: IpNet) -> BlockSet {
+    let mut cut = BlockSet::new(part);
+    if !free.is_free(part) {
+        cut.take_all(part);
+        for block in free.blocks_in(part) {
+            cut.give(block);
+        }
+    }
+    cut
+}
+
+/// The `index`-th subnet, counted over all places.
+fn nth_of(places: &[Place<'_>], index: u128) -> Option<IpNet> {
     let mut index = index;
-    for &(space, len) in spaces {
-        let bits = len - space.prefix_len();
+    for place in places {
+        let space = place.free.space();
+        let bits = place.len - space.prefix_len();
         if bits >= 128 || index < 1 << bits {
-            return nth_subnet(space, len, index);
+            return nth_subnet(space, place.len, index);
         }
         index -= 1 << bits;
     }

@@ -108,8 +108,10 @@ impl SubnetPool {
         if self.held_overlap(prefix).is_some() {
             return Err(Misfit);
         }
-        let (first, last) = bounds(prefix);
-        self.taken.insert(first, last);
+        let (first, _) = bounds(prefix);
+        for free in &mut self.free {
+            free.take_all(prefix);
+        }
         self.held.insert(first, carved.clone());
         let list = self.owners.entry(carved.owner.clone()).or_default();
         if let Err(place) = list.binary_search(&first) {
@@ -125,9 +127,14 @@ impl SubnetPool {
             return Err(Misfit);
         }
         self.held.remove(&first);
-        self.taken.remove(first, last);
-        for (from, to) in self.reserved.within(first, last) {
-            self.taken.insert(from, to);
+        for free in &mut self.free {
+            // Only what the base has of it, and nothing that is reserved.
+            let (low, high) = bounds(free.space());
+            for (from, to) in self.reserved.gaps(first.max(low), last.min(high)) {
+                for block in crate::prefixes::cover(self.family, from, to) {
+                    free.give(block);
+                }
+            }
         }
         if let Some(list) = self.owners.get_mut(&carved.owner) {
             list.retain(|entry| *entry != first);

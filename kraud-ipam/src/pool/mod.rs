@@ -8,6 +8,7 @@ use crate::{
     Count, Owner, Policy, Special,
     family::{Family, bounds},
     ranges::RangeSet,
+    set::BlockSet,
 };
 
 mod carve;
@@ -58,8 +59,8 @@ pub struct SubnetPool {
     reservations: Vec<ReservedPrefix>,
     reserved: RangeSet,
     held: BTreeMap<u128, Carved>,
-    /// Held or reserved.
-    taken: RangeSet,
+    /// What is neither held nor reserved, for each base.
+    free: Vec<BlockSet>,
     owners: BTreeMap<Owner, Vec<u128>>,
     revision: u64,
 }
@@ -205,13 +206,25 @@ impl PoolBuilder {
             let (first, last) = bounds(reservation.prefix);
             reserved.insert(first, last);
         }
+        let mut free: Vec<BlockSet> = self
+            .bases
+            .iter()
+            .map(|base| BlockSet::new(base.prefix))
+            .collect();
+        for (first, last) in reserved.iter() {
+            for block in crate::prefixes::cover(family, first, last) {
+                free.iter_mut().for_each(|free| {
+                    free.take_all(block);
+                });
+            }
+        }
         Ok(SubnetPool {
             family,
             policy: self.policy,
             key: self.key,
             bases: self.bases,
+            free,
             reservations,
-            taken: reserved.clone(),
             reserved,
             held: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -380,20 +393,27 @@ impl SubnetPool {
         carved.chain(reserved).filter(move |_| same)
     }
 
-    /// How many addresses of the bases are free.
+    /// How many addresses of the bases are free. O(bases).
     pub fn free_count(&self) -> Count {
-        self.bases.iter().fold(Count::ZERO, |sum, base| {
-            let (first, last) = bounds(base.prefix);
-            sum.plus(Count::between(first, last).minus(self.taken.count(first, last)))
-        })
+        self.free
+            .iter()
+            .fold(Count::ZERO, |sum, free| sum.plus(free.free_count()))
     }
 
     /// The free prefixes of the bases: the fewest that cover all free space, by base and address.
     pub fn free_prefixes(&self) -> impl Iterator<Item = IpNet> + '_ {
-        self.bases.iter().flat_map(|base| {
-            let (first, last) = bounds(base.prefix);
-            let gaps = self.taken.gaps(first, last);
-            gaps.flat_map(|(from, to)| crate::prefixes::cover(self.family, from, to))
+        self.free.iter().flat_map(BlockSet::iter)
+    }
+
+    /// The largest free prefix of the bases, the first of several equally large ones.
+    pub fn largest_free(&self) -> Option<IpNet> {
+        let largest = self.free.iter().filter_map(BlockSet::largest);
+        largest.reduce(|best, next| {
+            if next.prefix_len() < best.prefix_len() {
+                next
+            } else {
+                best
+            }
         })
     }
 }

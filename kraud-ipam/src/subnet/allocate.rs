@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Change, Owner,
     family::{self, Family, address, bounds, number},
-    ranges::RangeSet,
+    space::Space,
     stable::{PROBES, Probe, scale},
     usable,
 };
@@ -280,10 +280,7 @@ impl Subnet {
             None => Ok(()),
         };
         if request.inside.is_some() {
-            let at = self
-                .inner
-                .overlap(first, last)
-                .map(|(from, _)| from.max(first));
+            let at = self.inner.next_taken(first, last);
             return refused(at.and_then(|at| self.holder_at(at)), self);
         }
         // Reserved? A prefix may cover what follows from the subnet's own bounds, unless nothing else
@@ -499,25 +496,18 @@ impl Subnet {
 }
 
 /// The next number from `start` on that is not in the set, starting over at `low`.
-fn next_from(set: &RangeSet, start: u128, low: u128, high: u128) -> Option<u128> {
+fn next_from(set: &Space, start: u128, low: u128, high: u128) -> Option<u128> {
     set.next_gap(start, high).or_else(|| {
         let before = start.checked_sub(1).filter(|before| low <= *before)?;
         set.next_gap(low, before)
     })
 }
 
-fn random(set: &RangeSet, entropy: u128, low: u128, high: u128) -> Option<u128> {
+fn random(set: &Space, entropy: u128, low: u128, high: u128) -> Option<u128> {
     let free = crate::Count::between(low, high).minus(set.count(low, high));
     let last = match free.to_u128() {
         Some(free) => free.checked_sub(1)?,
         None => u128::MAX,
     };
-    let mut left = scale(entropy, last);
-    for (from, to) in set.gaps(low, high) {
-        if left <= to - from {
-            return Some(from + left);
-        }
-        left -= to - from + 1;
-    }
-    None
+    set.nth_gap(low, scale(entropy, last))
 }

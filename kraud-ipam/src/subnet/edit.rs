@@ -276,7 +276,7 @@ impl Subnet {
                     covering.owner == *parent && covering.is_prefix() && !holding.is_prefix();
                 if !fits
                     || last > bounds(covering.prefix).1
-                    || self.inner.overlap(first, last).is_some()
+                    || self.inner.next_taken(first, last).is_some()
                 {
                     return Err(Misfit);
                 }

@@ -12,6 +12,7 @@ use crate::{
     Count, Owner, Policy,
     family::{Family, address, bounds, number},
     ranges::RangeSet,
+    space::Space,
     usable,
 };
 
@@ -73,9 +74,9 @@ pub struct Subnet {
     reservations: Vec<Reservation>,
     reserved: RangeSet,
     /// Everything that is not free: reserved, held (delegated prefixes as a whole) or resting.
-    taken: RangeSet,
+    taken: Space,
     /// What is held inside delegated prefixes.
-    inner: RangeSet,
+    inner: Space,
     held: BTreeMap<u128, Holding>,
     inside: BTreeMap<u128, Holding>,
     /// Where an owner's holdings are: (inside a delegated prefix?, first address).
@@ -237,9 +238,10 @@ impl Subnet {
         }
         reservations.sort();
         reservations.dedup();
-        let mut reserved = RangeSet::new();
+        let (mut reserved, mut taken) = (RangeSet::new(), Space::new(spec.prefix));
         for reservation in &reservations {
             reserved.insert(number(reservation.first), number(reservation.last));
+            taken.insert(number(reservation.first), number(reservation.last));
         }
         Self {
             prefix: spec.prefix,
@@ -255,9 +257,9 @@ impl Subnet {
             remember: spec.remember,
             key: spec.key,
             reservations,
-            taken: reserved.clone(),
+            taken,
             reserved,
-            inner: RangeSet::new(),
+            inner: Space::new(spec.prefix),
             held: BTreeMap::new(),
             inside: BTreeMap::new(),
             owners: BTreeMap::new(),

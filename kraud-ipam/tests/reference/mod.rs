@@ -1,6 +1,6 @@
 //! A subnet the obvious way: every address looked at, nothing clever. What [`Subnet`] answers is
 //! compared with this, and its whole state after every step.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

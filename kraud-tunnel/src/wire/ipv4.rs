@@ -319,20 +319,19 @@ pub(crate) fn check(bytes: &[u8]) -> Result<Checked, Fault> {
     check_with_options(bytes, header, total_len)
 }
 
-/// Whether the checksum of a 20-byte header is right.
+/// Whether the checksum of a header without options is right.
+///
+/// Three loads, added with the carry brought round. The header is not all zeros, so its sum is never zero,
+/// and it folds to 0xffff exactly when it is a multiple of it; 2⁶⁴ - 1 is one too, so no fold is needed.
 #[inline(always)]
-fn sums_to_zero(header: &[u8; HEADER_LEN]) -> bool {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = *header;
-    let sum = u64::from(u32::from_ne_bytes([a, b, c, d]))
-        + u64::from(u32::from_ne_bytes([e, f, g, h]))
-        + u64::from(u32::from_ne_bytes([i, j, k, l]))
-        + u64::from(u32::from_ne_bytes([m, n, o, p]))
-        + u64::from(u32::from_ne_bytes([q, r, s, t]));
-    // The header is not all zeros, so its sum is a multiple of 0xffff exactly when it folds to 0xffff.
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    sum == 0xffff
+pub(crate) fn sums_to_zero(header: &[u8; HEADER_LEN]) -> bool {
+    let first = u64::from_ne_bytes(array_or_zero(header, 0));
+    let second = u64::from_ne_bytes(array_or_zero(header, 8));
+    let third = u64::from(u32::from_ne_bytes(array_or_zero(header, 16)));
+    let (sum, carry) = first.overflowing_add(second);
+    let (sum, again) = sum.overflowing_add(third + u64::from(carry));
+    let sum = sum + u64::from(again);
+    sum % 0xffff == 0
 }
 
 #[cold]

@@ -1,0 +1,424 @@
+//! Instructions per packet, counted by valgrind, against a budget.
+//!
+//! `cargo bench -p kraud-benches --bench tunnel_instructions` runs every case twice under `valgrind --tool=cachegrind`, with
+//! N and with 2N packets; the difference, divided by N, is exact and the same on every run. It fails when
+//! a budget is exceeded. With `--features rivals` the same work done with etherparse and smoltcp is
+//! counted beside it, and the ratios are held to theirs. Without valgrind it says so and checks
+//! only that the cases work.
+
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+
+use kraud_tunnel::{Decapsulator, Encapsulator, Endpoints, wire};
+
+const HEADROOM: usize = 128;
+const PACKETS: u64 = 2_000;
+
+/// A case: its name, the most instructions that a packet may take, and the work itself.
+struct Case {
+    name: &'static str,
+    budget: Option<f64>,
+    run: fn(u64),
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "harness",
+        budget: None,
+        run: harness,
+    },
+    Case {
+        name: "encapsulate/40/kraud",
+        budget: Some(125.0),
+        run: |n| encapsulate(n, None),
+    },
+    Case {
+        name: "encapsulate/48/kraud",
+        budget: Some(130.0),
+        run: |n| encapsulate(n, Some(4)),
+    },
+    Case {
+        name: "decapsulate/40/kraud",
+        budget: Some(117.0),
+        run: |n| decapsulate(n, None),
+    },
+    Case {
+        name: "decapsulate/48/kraud",
+        budget: Some(131.0),
+        run: |n| decapsulate(n, Some(4)),
+    },
+    #[cfg(feature = "rivals")]
+    Case {
+        name: "encapsulate/40/etherparse+checksum",
+        budget: None,
+        run: rivals::etherparse_encap,
+    },
+    #[cfg(feature = "rivals")]
+    Case {
+        name: "encapsulate/40/smoltcp+checksum",
+        budget: None,
+        run: rivals::smoltcp_encap,
+    },
+    #[cfg(feature = "rivals")]
+    Case {
+        name: "decapsulate/40/etherparse",
+        budget: None,
+        run: |n| rivals::etherparse_decap(n, None),
+    },
+    #[cfg(feature = "rivals")]
+    Case {
+        name: "decapsulate/48/etherparse",
+        budget: None,
+        run: |n| rivals::etherparse_decap(n, Some(4)),
+    },
+    #[cfg(feature = "rivals")]
+    Case {
+        name: "decapsulate/40/smoltcp+checksum",
+        budget: None,
+        run: rivals::smoltcp_decap,
+    },
+];
+
+/// Ours may take at most this share of the rival's instructions.
+const RATIOS: &[(&str, &str, f64)] = &[
+    (
+        "encapsulate/40/kraud",
+        "encapsulate/40/etherparse+checksum",
+        0.62,
+    ),
+    (
+        "encapsulate/40/kraud",
+        "encapsulate/40/smoltcp+checksum",
+        1.0,
+    ),
+    (
+        "decapsulate/40/kraud",
+        "decapsulate/40/smoltcp+checksum",
+        0.75,
+    ),
+    ("decapsulate/40/kraud", "decapsulate/40/etherparse", 0.72),
+    ("decapsulate/48/kraud", "decapsulate/48/etherparse", 0.75),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    if let [name, count] = args.as_slice() {
+        let case = CASES
+            .iter()
+            .find(|case| case.name == name)
+            .expect("a case of this name");
+        (case.run)(count.parse().expect("a number of packets"));
+        return ExitCode::SUCCESS;
+    }
+    let mut results = Vec::new();
+    for case in CASES {
+        (case.run)(10);
+        match (count(case.name, PACKETS), count(case.name, 2 * PACKETS)) {
+            (Some(once), Some(twice)) => {
+                results.push((case, (twice - once) as f64 / PACKETS as f64));
+            }
+            _ => println!(
+                "tunnel/{}: works; not counted, valgrind is not installed",
+                case.name
+            ),
+        }
+    }
+    report(&results)
+}
+
+fn report(results: &[(&Case, f64)]) -> ExitCode {
+    let mut failed = false;
+    for (case, instructions) in results {
+        let over = case.budget.is_some_and(|budget| *instructions > budget);
+        failed |= over;
+        let budget = case
+            .budget
+            .map_or(String::new(), |b| format!("  budget {b}"));
+        let verdict = if over { "  EXCEEDED" } else { "" };
+        println!(
+            "tunnel/{:<38} {instructions:>7.1} instructions{budget}{verdict}",
+            case.name
+        );
+    }
+    let find = |name| {
+        results
+            .iter()
+            .find(|(case, _)| case.name == name)
+            .map(|(_, count)| *count)
+    };
+    for (ours, rival, most) in RATIOS {
+        let (Some(a), Some(b)) = (find(*ours), find(*rival)) else {
+            continue;
+        };
+        let over = a / b > *most;
+        failed |= over;
+        let verdict = if over { "  EXCEEDED" } else { "" };
+        println!(
+            "tunnel/{ours} : {rival} = {:.2}  at most {most}{verdict}",
+            a / b
+        );
+    }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Instructions of this program running one case, or `None` without valgrind.
+fn count(name: &str, packets: u64) -> Option<u64> {
+    let output = Command::new("valgrind")
+        .args([
+            "--tool=cachegrind",
+            "--cache-sim=no",
+            "--cachegrind-out-file=/dev/null",
+        ])
+        .arg(std::env::current_exe().ok()?)
+        .args([name, &packets.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success(),
+        "{name} failed under valgrind:\n{text}"
+    );
+    let line = text.lines().find(|line| line.contains("refs:"))?;
+    line.rsplit(' ').next()?.replace(',', "").parse().ok()
+}
+
+fn tunnel() -> Endpoints {
+    let end = |last| std::net::Ipv6Addr::new(0xfd42, 0x1a8, 0, 0x2a09, 0, 0, 0, last);
+    Endpoints::new(end(1), end(2)).expect("a possible tunnel")
+}
+
+/// An IPv4 UDP packet behind the headroom.
+fn inner() -> Vec<u8> {
+    let mut buf = vec![0x5a; HEADROOM + 64];
+    let header = wire::ipv4::Repr {
+        traffic_class: 0,
+        identification: 0x1234,
+        dont_fragment: true,
+        ttl: 64,
+        protocol: 17,
+        source: [10, 198, 62, 5].into(),
+        destination: [10, 198, 62, 6].into(),
+        payload_len: 44,
+    };
+    header
+        .emit(&mut buf[HEADROOM..])
+        .expect("room for the header");
+    buf
+}
+
+/// The same packet in the tunnel, at the end of the buffer, and where it starts.
+fn outer(limit: Option<u8>) -> (Vec<u8>, usize) {
+    let mut buf = inner();
+    let end = buf.len();
+    let how = Encapsulator::new().encap_limit(limit);
+    let range = how
+        .encapsulate(&mut buf, HEADROOM..end, &tunnel())
+        .expect("a good packet");
+    (buf, range.start)
+}
+
+/// What the loop itself costs.
+fn harness(packets: u64) {
+    let mut buf = inner();
+    for _ in 0..packets {
+        black_box(&mut buf);
+    }
+}
+
+fn encapsulate(packets: u64, limit: Option<u8>) {
+    let (mut buf, to) = (inner(), tunnel());
+    let how = black_box(Encapsulator::new().encap_limit(limit));
+    let end = buf.len();
+    for _ in 0..packets {
+        let buf = black_box(buf.as_mut_slice());
+        let range = encapsulate_one(&how, buf, end, &to).expect("a good packet");
+        black_box(range.start);
+    }
+    assert_eq!(buf[HEADROOM - how.header_len()] >> 4, 6);
+}
+
+#[inline(never)]
+fn encapsulate_one(
+    how: &Encapsulator,
+    buf: &mut [u8],
+    end: usize,
+    to: &Endpoints,
+) -> Result<std::ops::Range<usize>, kraud_tunnel::EncapError> {
+    how.encapsulate(buf, HEADROOM..end, to)
+}
+
+fn decapsulate(packets: u64, limit: Option<u8>) {
+    let (mut buf, start) = outer(limit);
+    let how = black_box(Decapsulator::new());
+    for _ in 0..packets {
+        let buf = black_box(buf.as_mut_slice());
+        let found = decapsulate_one(&how, buf, start).expect("a good packet");
+        black_box((&found.source, &found.destination, &found.hop_limit));
+        assert_eq!(found.inner.start, HEADROOM);
+    }
+}
+
+#[inline(never)]
+fn decapsulate_one(
+    how: &Decapsulator,
+    buf: &mut [u8],
+    start: usize,
+) -> Result<kraud_tunnel::Decapsulated, kraud_tunnel::DecapError> {
+    let end = buf.len();
+    how.decapsulate(buf, start..end)
+}
+
+/// The same work with other crates, as their users would write it.
+#[cfg(feature = "rivals")]
+mod rivals {
+    use super::{HEADROOM, black_box, inner, outer, tunnel};
+    use std::net::Ipv6Addr;
+    use std::ops::Range;
+
+    /// What a decapsulation is asked for: what ours tells too.
+    struct Found {
+        inner: Range<usize>,
+        source: Ipv6Addr,
+        destination: Ipv6Addr,
+        hop_limit: u8,
+    }
+
+    /// Looks at every field, so that none is optimised away.
+    fn check(found: Option<Found>) {
+        let found = found.expect("a good packet");
+        black_box((&found.source, &found.destination, &found.hop_limit));
+        assert_eq!(found.inner.start, HEADROOM);
+    }
+
+    /// Reads and verifies the IPv4 header, writes the IPv6 header in front of it. No flow label.
+    pub(crate) fn etherparse_encap(packets: u64) {
+        let (mut buf, to) = (inner(), tunnel());
+        for _ in 0..packets {
+            let buf = black_box(buf.as_mut_slice());
+            let done = etherparse_encap_one(buf, to.source(), to.destination());
+            black_box(done).expect("a good packet");
+        }
+        assert_eq!(buf[HEADROOM - 40] >> 4, 6);
+    }
+
+    #[inline(never)]
+    fn etherparse_encap_one(
+        buf: &mut [u8],
+        source: Ipv6Addr,
+        destination: Ipv6Addr,
+    ) -> Option<usize> {
+        let (head, tail) = buf.split_at_mut(HEADROOM);
+        let slice = etherparse::Ipv4Slice::from_slice(tail).ok()?;
+        let header = slice.header().to_header();
+        if header.calc_header_checksum() != header.header_checksum {
+            return None;
+        }
+        let outer = etherparse::Ipv6Header {
+            traffic_class: slice.header().ecn().value(),
+            flow_label: etherparse::Ipv6FlowLabel::ZERO,
+            payload_length: header.total_len,
+            next_header: etherparse::IpNumber::IPV4,
+            hop_limit: 64,
+            source: source.octets(),
+            destination: destination.octets(),
+        };
+        head.get_mut(HEADROOM - 40..)?
+            .copy_from_slice(&outer.to_bytes());
+        Some(HEADROOM - 40)
+    }
+
+    /// Reads the outer header with its extensions and the inner header. No checksum, no RFC 6040.
+    pub(crate) fn etherparse_decap(packets: u64, limit: Option<u8>) {
+        let (mut buf, start) = outer(limit);
+        for _ in 0..packets {
+            let buf = black_box(buf.as_mut_slice());
+            check(etherparse_decap_one(buf, start));
+        }
+    }
+
+    #[inline(never)]
+    fn etherparse_decap_one(buf: &[u8], start: usize) -> Option<Found> {
+        let outer = etherparse::Ipv6Slice::from_slice(buf.get(start..)?).ok()?;
+        let payload = outer.payload();
+        if payload.ip_number != etherparse::IpNumber::IPV4 {
+            return None;
+        }
+        let inner = etherparse::Ipv4Slice::from_slice(payload.payload).ok()?;
+        let header = outer.header();
+        // The slices are parts of the buffer: where the inner packet starts is what is left of it.
+        let at = start + 40 + outer.extensions().slice().len();
+        Some(Found {
+            inner: at..at + usize::from(inner.header().total_len()),
+            source: header.source_addr(),
+            destination: header.destination_addr(),
+            hop_limit: header.hop_limit(),
+        })
+    }
+
+    /// Reads and verifies the IPv4 header, writes the IPv6 header in front of it. No flow label.
+    pub(crate) fn smoltcp_encap(packets: u64) {
+        let (mut buf, to) = (inner(), tunnel());
+        for _ in 0..packets {
+            let buf = black_box(buf.as_mut_slice());
+            let done = smoltcp_encap_one(buf, to.source(), to.destination());
+            black_box(done).expect("a good packet");
+        }
+        assert_eq!(buf[HEADROOM - 40] >> 4, 6);
+    }
+
+    #[inline(never)]
+    fn smoltcp_encap_one(buf: &mut [u8], source: Ipv6Addr, destination: Ipv6Addr) -> Option<usize> {
+        use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
+        let (head, tail) = buf.split_at_mut(HEADROOM);
+        let inner = Ipv4Packet::new_checked(&*tail).ok()?;
+        if inner.version() != 4 || !inner.verify_checksum() {
+            return None;
+        }
+        let mut outer = Ipv6Packet::new_unchecked(head.get_mut(HEADROOM - 40..)?);
+        outer.set_version(6);
+        outer.set_traffic_class(inner.ecn());
+        outer.set_flow_label(0);
+        outer.set_payload_len(inner.total_len());
+        outer.set_next_header(smoltcp::wire::IpProtocol::Unknown(4));
+        outer.set_hop_limit(64);
+        outer.set_src_addr(source);
+        outer.set_dst_addr(destination);
+        Some(HEADROOM - 40)
+    }
+
+    /// Reads the outer header and verifies the inner one. No extension headers, no RFC 6040.
+    pub(crate) fn smoltcp_decap(packets: u64) {
+        let (mut buf, start) = outer(None);
+        for _ in 0..packets {
+            let buf = black_box(buf.as_mut_slice());
+            check(smoltcp_decap_one(buf, start));
+        }
+    }
+
+    #[inline(never)]
+    fn smoltcp_decap_one(buf: &[u8], start: usize) -> Option<Found> {
+        use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Packet};
+        let outer = Ipv6Packet::new_checked(buf.get(start..)?).ok()?;
+        if outer.version() != 6 || outer.next_header() != IpProtocol::Unknown(4) {
+            return None;
+        }
+        let inner = Ipv4Packet::new_checked(outer.payload()).ok()?;
+        if inner.version() != 4 || !inner.verify_checksum() {
+            return None;
+        }
+        let at = start + 40;
+        Some(Found {
+            inner: at..at + usize::from(inner.total_len()),
+            source: outer.src_addr(),
+            destination: outer.dst_addr(),
+            hop_limit: outer.hop_limit(),
+        })
+    }
+}

@@ -1,0 +1,698 @@
+//! The tree: nodes of 64 slots, and what can be in a slot.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{
+    leaf::{LEAF_BITS, Leaf},
+    number::Number,
+};
+
+/// A short list that spans no more than a leaf becomes one when it is longer than this.
+const DENSE: usize = 32;
+/// A list that is longer than this is divided among the slots of an inner node.
+const LONG: usize = 512;
+/// An inner node with no more numbers than this becomes a list.
+const SHORT: u128 = 64;
+/// A leaf with no more numbers than this becomes a list.
+const THIN: u32 = 8;
+
+/// What is known of the numbers of one slot. Whatever is not said to be taken is free.
+#[derive(Clone, Debug)]
+pub(super) enum Node<N> {
+    Empty,
+    /// All of the slot is taken.
+    Full,
+    /// A few numbers, sorted.
+    List(Vec<N>),
+    /// 4,096 numbers somewhere in the slot; the others are free.
+    Leaf(Box<Leaf<N>>),
+    /// 64 slots somewhere in the slot; what is outside of them is free.
+    Inner(Box<Inner<N>>),
+}
+
+/// 64 slots of `2^shift` numbers each, from `base` on.
+#[derive(Clone, Debug)]
+pub(super) struct Inner<N> {
+    base: N,
+    shift: u32,
+    /// Slots without a free number; also those that would lie behind the last number.
+    full: u64,
+    /// Slots with a taken number.
+    some: u64,
+    /// Wraps to zero when all numbers there are are taken; the node becomes `Full` then.
+    taken: N,
+    counts: [N; 64],
+    slots: [Node<N>; 64],
+}
+
+/// The slot that a node sits in: its first number and the logarithm of its size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot<N> {
+    pub(super) first: N,
+    pub(super) bits: u32,
+}
+
+impl<N: Number> Slot<N> {
+    pub(super) const ROOT: Self = Self {
+        first: N::ZERO,
+        bits: N::BITS,
+    };
+
+    fn last(self) -> N {
+        self.first.with(N::mask(self.bits))
+    }
+}
+
+/// The shift of the smallest inner node that has room for numbers that differ in `differing`.
+fn level<N: Number>(differing: N) -> u32 {
+    // 12, 18, 24 and so on, so that `shift + 6` is at least the width.
+    let above = differing.width().saturating_sub(LEAF_BITS + 1);
+    LEAF_BITS + above / 6 * 6
+}
+
+impl<N: Number> Inner<N> {
+    /// An empty node that covers `at`.
+    fn new(at: N, shift: u32) -> Box<Self> {
+        let valid_bits = N::BITS - shift;
+        let full = if valid_bits >= 6 {
+            0
+        } else {
+            !0u64 << (1u32 << valid_bits)
+        };
+        Box::new(Self {
+            base: at.without(N::mask(shift + 6)),
+            shift,
+            full,
+            some: 0,
+            taken: N::ZERO,
+            counts: [N::ZERO; 64],
+            slots: [const { Node::Empty }; 64],
+        })
+    }
+
+    #[inline]
+    fn covers(&self, at: N) -> bool {
+        self.base.differing(at).width() <= self.shift + 6
+    }
+
+    fn slot(&self, index: usize) -> Slot<N> {
+        let first = self.base.plus(N::truncate((index as u128) << self.shift));
+        Slot {
+            first,
+            bits: self.shift,
+        }
+    }
+
+    fn last(&self) -> N {
+        self.base.with(N::mask(self.shift + 6))
+    }
+
+    /// Takes note of what has become of a slot.
+    fn recount(&mut self, index: usize) {
+        let size = N::power(self.shift);
+        let count = match &self.slots[index] {
+            Node::Empty => N::ZERO,
+            Node::Full => size,
+            Node::List(list) => N::truncate(list.len() as u128),
+            Node::Leaf(leaf) => N::truncate(u128::from(leaf.taken())),
+            Node::Inner(inner) => inner.taken,
+        };
+        self.taken = self.taken.minus(self.counts[index]).plus(count);
+        self.counts[index] = count;
+        let bit = 1u64 << index;
+        self.full = if count == size {
+            self.full | bit
+        } else {
+            self.full & !bit
+        };
+        self.some = if count == N::ZERO {
+            self.some & !bit
+        } else {
+            self.some | bit
+        };
+    }
+
+    fn put(&mut self, node: Node<N>, at: N) {
+        let index = at.slot(self.shift);
+        self.slots[index] = node;
+        self.recount(index);
+    }
+}
+
+impl<N: Number> Node<N> {
+    /// Where a leaf or an inner node begins.
+    fn base(&self) -> Option<N> {
+        match self {
+            Self::Leaf(leaf) => Some(leaf.base),
+            Self::Inner(inner) => Some(inner.base),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, at: N) -> bool {
+        let mut node = self;
+        loop {
+            match node {
+                Self::Empty => return false,
+                Self::Full => return true,
+                Self::List(list) => return list.binary_search(&at).is_ok(),
+                Self::Leaf(leaf) => {
+                    return in_leaf(leaf.base, at).is_some_and(|place| leaf.contains(place));
+                }
+                Self::Inner(inner) => {
+                    if !inner.covers(at) {
+                        return false;
+                    }
+                    node = &inner.slots[at.slot(inner.shift)];
+                }
+            }
+        }
+    }
+
+    /// Takes one number. Returns whether it was free.
+    pub(super) fn insert(&mut self, at: N) -> bool {
+        match self {
+            Self::Empty => {
+                *self = Self::List(alloc::vec![at]);
+                true
+            }
+            Self::Full => false,
+            Self::List(list) => {
+                let Err(place) = list.binary_search(&at) else {
+                    return false;
+                };
+                if list.len() == list.capacity() {
+                    // Grows by an eighth: lists are what most of a sparse set consists of.
+                    list.reserve_exact((list.len() / 8).max(4));
+                }
+                list.insert(place, at);
+                if list.len() > DENSE {
+                    self.unlist();
+                }
+                true
+            }
+            Self::Leaf(leaf) => match in_leaf(leaf.base, at) {
+                Some(place) => leaf.insert(place),
+                None => {
+                    self.widen(at, at);
+                    self.insert(at)
+                }
+            },
+            Self::Inner(inner) => {
+                if !inner.covers(at) {
+                    self.widen(at, at);
+                    return self.insert(at);
+                }
+                let index = at.slot(inner.shift);
+                if inner.full >> index & 1 != 0 || !inner.slots[index].insert(at) {
+                    return false;
+                }
+                let count = inner.counts[index].plus(N::power(0));
+                inner.counts[index] = count;
+                inner.taken = inner.taken.plus(N::power(0));
+                inner.some |= 1 << index;
+                if count == N::power(inner.shift) {
+                    inner.full |= 1 << index;
+                    self.check_full();
+                }
+                true
+            }
+        }
+    }
+
+    /// Frees one number. Returns whether it was taken.
+    pub(super) fn remove(&mut self, at: N, slot: Slot<N>) -> bool {
+        match self {
+            Self::Empty => false,
+            Self::Full => {
+                self.materialise(slot);
+                self.remove(at, slot)
+            }
+            Self::List(list) => {
+                let Ok(place) = list.binary_search(&at) else {
+                    return false;
+                };
+                list.remove(place);
+                if list.is_empty() {
+                    *self = Self::Empty;
+                } else if list.len() < list.capacity() / 2 {
+                    list.shrink_to(list.len() + list.len() / 8);
+                }
+                true
+            }
+            Self::Leaf(leaf) => {
+                let removed = in_leaf(leaf.base, at).is_some_and(|place| leaf.remove(place));
+                if removed && leaf.taken() <= THIN {
+                    self.list();
+                }
+                removed
+            }
+            Self::Inner(inner) => {
+                if !inner.covers(at) {
+                    return false;
+                }
+                let index = at.slot(inner.shift);
+                let bit = 1u64 << index;
+                let inside = inner.slot(index);
+                if inner.some & bit == 0 || !inner.slots[index].remove(at, inside) {
+                    return false;
+                }
+                inner.full &= !bit;
+                inner.taken = inner.taken.minus(N::power(0));
+                inner.counts[index] = inner.counts[index].minus(N::power(0));
+                if inner.counts[index] == N::ZERO {
+                    inner.slots[index] = Self::Empty;
+                    inner.some &= !bit;
+                }
+                if inner.taken.widen() <= SHORT || inner.some.is_power_of_two() {
+                    self.narrow();
+                }
+                true
+            }
+        }
+    }
+
+    /// Takes `first..=last`, which lies in the slot.
+    pub(super) fn fill(&mut self, first: N, last: N, slot: Slot<N>) {
+        if first == slot.first && last == slot.last() {
+            *self = Self::Full;
+            return;
+        }
+        match self {
+            Self::Full => return,
+            Self::Empty | Self::List(_) => {
+                if last.minus(first).widen() < DENSE as u128 {
+                    each(first, last, |at| {
+                        self.insert(at);
+                    });
+                    return;
+                }
+                self.contain(first, last);
+            }
+            Self::Leaf(_) | Self::Inner(_) => self.widen(first, last),
+        }
+        match self {
+            Self::Leaf(leaf) => {
+                let base = leaf.base;
+                leaf.assign(place(base, first), place(base, last), true);
+            }
+            Self::Inner(inner) => {
+                for index in first.slot(inner.shift)..=last.slot(inner.shift) {
+                    let slot = inner.slot(index);
+                    inner.slots[index].fill(first.max(slot.first), last.min(slot.last()), slot);
+                    inner.recount(index);
+                }
+                self.check_full();
+            }
+            // What was to be filled is a list that has become full meanwhile.
+            _ => each(first, last, |at| {
+                self.insert(at);
+            }),
+        }
+    }
+
+    /// Frees `first..=last`, which lies in the slot.
+    pub(super) fn clear(&mut self, first: N, last: N, slot: Slot<N>) {
+        if first == slot.first && last == slot.last() {
+            *self = Self::Empty;
+            return;
+        }
+        match self {
+            Self::Empty => {}
+            Self::Full => {
+                self.materialise(slot);
+                self.clear(first, last, slot);
+            }
+            Self::List(list) => {
+                list.retain(|at| *at < first || last < *at);
+                if list.is_empty() {
+                    *self = Self::Empty;
+                }
+            }
+            Self::Leaf(leaf) => {
+                let (low, high) = (
+                    first.max(leaf.base),
+                    last.min(leaf.base.with(N::mask(LEAF_BITS))),
+                );
+                if low <= high {
+                    let base = leaf.base;
+                    leaf.assign(place(base, low), place(base, high), false);
+                    if leaf.taken() <= THIN {
+                        self.list();
+                    }
+                }
+            }
+            Self::Inner(inner) => {
+                let (low, high) = (first.max(inner.base), last.min(inner.last()));
+                if low > high {
+                    return;
+                }
+                for index in low.slot(inner.shift)..=high.slot(inner.shift) {
+                    if inner.some >> index & 1 != 0 {
+                        let slot = inner.slot(index);
+                        inner.slots[index].clear(low.max(slot.first), high.min(slot.last()), slot);
+                        inner.recount(index);
+                    }
+                }
+                self.narrow();
+            }
+        }
+    }
+
+    /// The first free number from `from` on, up to the end of the slot.
+    #[inline]
+    pub(super) fn next_free(&self, from: N, slot: Slot<N>) -> Option<N> {
+        match self {
+            Self::Empty => Some(from),
+            Self::Full => None,
+            Self::List(list) => {
+                let start = list.partition_point(|at| *at < from);
+                // As long as `list[start + n]` is `from + n`, numbers follow on each other.
+                let run = run_length(list.get(start..).unwrap_or_default(), from);
+                let room = slot.last().minus(from).widen();
+                (run as u128 <= room).then(|| from.plus(N::truncate(run as u128)))
+            }
+            Self::Leaf(leaf) => {
+                let Some(place) = in_leaf(leaf.base, from) else {
+                    return Some(from);
+                };
+                match leaf.next_free(place) {
+                    Some(place) => Some(leaf.base.with(N::truncate(u128::from(place)))),
+                    None => behind(leaf.base.with(N::mask(LEAF_BITS)), slot),
+                }
+            }
+            Self::Inner(inner) => {
+                if !inner.covers(from) {
+                    return Some(from);
+                }
+                let index = from.slot(inner.shift);
+                if inner.full >> index & 1 == 0 {
+                    let found = inner.slots[index].next_free(from, inner.slot(index));
+                    if found.is_some() {
+                        return found;
+                    }
+                }
+                let open = !inner.full & (!1u64 << index);
+                if open == 0 {
+                    return behind(inner.last(), slot);
+                }
+                let index = open.trailing_zeros() as usize & 63;
+                let slot = inner.slot(index);
+                inner.slots[index].next_free(slot.first, slot)
+            }
+        }
+    }
+
+    /// The first taken number from `from` on, up to the end of the slot.
+    pub(super) fn next_taken(&self, from: N) -> Option<N> {
+        match self {
+            Self::Empty => None,
+            Self::Full => Some(from),
+            Self::List(list) => list.get(list.partition_point(|at| *at < from)).copied(),
+            Self::Leaf(leaf) => {
+                if from > leaf.base.with(N::mask(LEAF_BITS)) {
+                    return None;
+                }
+                let place = in_leaf(leaf.base, from).unwrap_or(0);
+                leaf.next_taken(place)
+                    .map(|place| leaf.base.with(N::truncate(u128::from(place))))
+            }
+            Self::Inner(inner) => {
+                if from > inner.last() {
+                    return None;
+                }
+                let from = from.max(inner.base);
+                let index = from.slot(inner.shift);
+                if inner.some >> index & 1 != 0 {
+                    let found = inner.slots[index].next_taken(from);
+                    if found.is_some() {
+                        return found;
+                    }
+                }
+                let some = inner.some & (!1u64 << index);
+                if some == 0 {
+                    return None;
+                }
+                let index = some.trailing_zeros() as usize & 63;
+                inner.slots[index].next_taken(inner.slot(index).first)
+            }
+        }
+    }
+
+    /// How many numbers of the slot up to and including `at` are taken; wraps if all there are are.
+    pub(super) fn rank(&self, at: N, slot: Slot<N>) -> N {
+        let one = N::power(0);
+        match self {
+            Self::Empty => N::ZERO,
+            Self::Full => at.minus(slot.first).plus(one),
+            Self::List(list) => N::truncate(list.partition_point(|other| *other <= at) as u128),
+            Self::Leaf(leaf) if at < leaf.base => N::ZERO,
+            Self::Leaf(leaf) => N::truncate(u128::from(match in_leaf(leaf.base, at) {
+                Some(place) => leaf.rank(place),
+                None => leaf.taken(),
+            })),
+            Self::Inner(inner) if at < inner.base => N::ZERO,
+            Self::Inner(inner) => {
+                if at > inner.last() {
+                    return inner.taken;
+                }
+                let index = at.slot(inner.shift);
+                let before = inner
+                    .counts
+                    .iter()
+                    .take(index)
+                    .fold(N::ZERO, |sum, count| sum.plus(*count));
+                before.plus(inner.slots[index].rank(at, inner.slot(index)))
+            }
+        }
+    }
+
+    /// The `nth` free number of the slot, counted from 0; the slot has more than `nth`.
+    pub(super) fn select_free(&self, nth: N, slot: Slot<N>) -> N {
+        match self {
+            Self::Empty | Self::Full => slot.first.plus(nth),
+            Self::List(list) => {
+                // Before `list[index]` there are `list[index] - first - index` free numbers.
+                let (mut low, mut high) = (0, list.len());
+                while low < high {
+                    let middle = low + (high - low) / 2;
+                    let free = list[middle]
+                        .minus(slot.first)
+                        .minus(N::truncate(middle as u128));
+                    if free <= nth {
+                        low = middle + 1;
+                    } else {
+                        high = middle;
+                    }
+                }
+                slot.first.plus(nth).plus(N::truncate(low as u128))
+            }
+            Self::Leaf(leaf) => {
+                let before = leaf.base.minus(slot.first);
+                if nth < before {
+                    return slot.first.plus(nth);
+                }
+                let (left, free) = (nth.minus(before), (1 << LEAF_BITS) - leaf.taken());
+                match left.widen() {
+                    left if left < u128::from(free) => leaf
+                        .base
+                        .with(N::truncate(u128::from(leaf.select_free(left as u32)))),
+                    _ => slot
+                        .first
+                        .plus(nth)
+                        .plus(N::truncate(u128::from(leaf.taken()))),
+                }
+            }
+            Self::Inner(inner) => {
+                let before = inner.base.minus(slot.first);
+                if nth < before {
+                    return slot.first.plus(nth);
+                }
+                let mut left = nth.minus(before);
+                let size = N::power(inner.shift);
+                let valid = if N::BITS - inner.shift >= 6 {
+                    64
+                } else {
+                    1 << (N::BITS - inner.shift)
+                };
+                for (index, count) in inner.counts.iter().enumerate().take(valid) {
+                    let free = size.minus(*count);
+                    if left < free {
+                        return inner.slots[index].select_free(left, inner.slot(index));
+                    }
+                    left = left.minus(free);
+                }
+                inner.last().plus(N::power(0)).plus(left)
+            }
+        }
+    }
+
+    /// Turns an inner node without a free number into `Full` where its count would not fit.
+    ///
+    /// Smaller ones stay as they are: they would have to be made anew by the next release.
+    fn check_full(&mut self) {
+        if let Self::Inner(inner) = self {
+            if inner.full == !0 && inner.shift + 6 >= N::BITS {
+                *self = Self::Full;
+            }
+        }
+    }
+
+    /// Divides a list that has become too long.
+    fn unlist(&mut self) {
+        let Self::List(list) = self else { return };
+        let (Some(&first), Some(&last)) = (list.first(), list.last()) else {
+            return;
+        };
+        let leaf = first.differing(last).width() <= LEAF_BITS;
+        if leaf || list.len() > LONG {
+            self.contain(first, last);
+        }
+    }
+
+    /// Turns a list, or nothing, into a leaf or an inner node that covers it and `first..=last`.
+    fn contain(&mut self, first: N, last: N) {
+        let list = match core::mem::replace(self, Self::Empty) {
+            Self::List(list) => list,
+            _ => Vec::new(),
+        };
+        let low = list.first().map_or(first, |at| first.min(*at));
+        let high = list.last().map_or(last, |at| last.max(*at));
+        let differing = low.differing(high);
+        *self = if differing.width() <= LEAF_BITS {
+            Self::Leaf(Box::new(Leaf::new(low.without(N::mask(LEAF_BITS)))))
+        } else {
+            Self::Inner(Inner::new(low, level(differing)))
+        };
+        if let Self::Inner(inner) = self {
+            // All that go into one slot at once, so that each list is made in its final size.
+            let mut rest = list.as_slice();
+            while let Some(&at) = rest.first() {
+                let slot = inner.slot(at.slot(inner.shift));
+                let (here, others) =
+                    rest.split_at(rest.partition_point(|other| *other <= slot.last()));
+                let mut node = Self::List(here.to_vec());
+                if here.len() > DENSE {
+                    node.unlist();
+                }
+                inner.put(node, at);
+                rest = others;
+            }
+        } else {
+            for at in list {
+                self.insert(at);
+            }
+        }
+    }
+
+    /// Makes sure that a leaf or an inner node covers `first..=last` beside what it has.
+    fn widen(&mut self, first: N, last: N) {
+        let Some(base) = self.base() else { return };
+        let differing = base.differing(first).with(base.differing(last));
+        let covered = match self {
+            Self::Inner(inner) => inner.shift + 6,
+            _ => LEAF_BITS,
+        };
+        if differing.width() <= covered {
+            return;
+        }
+        let mut inner = Inner::new(base, level(differing));
+        inner.put(core::mem::replace(self, Self::Empty), base);
+        *self = Self::Inner(inner);
+    }
+
+    /// Turns a leaf, or an inner node, into a list.
+    fn list(&mut self) {
+        let mut list = Vec::new();
+        let mut from = N::ZERO;
+        while let Some(at) = self.next_taken(from) {
+            list.push(at);
+            if at == N::MAX {
+                break;
+            }
+            from = at.plus(N::power(0));
+        }
+        *self = if list.is_empty() {
+            Self::Empty
+        } else {
+            Self::List(list)
+        };
+    }
+
+    /// Makes an inner node smaller if it has become nearly empty.
+    fn narrow(&mut self) {
+        let Self::Inner(inner) = self else { return };
+        if inner.full == !0 && inner.taken == N::ZERO {
+            *self = Self::Full;
+        } else if inner.taken.widen() <= SHORT {
+            self.list();
+        } else if inner.some.is_power_of_two() {
+            let index = inner.some.trailing_zeros() as usize & 63;
+            if matches!(inner.slots[index], Self::Leaf(_) | Self::Inner(_)) {
+                let only = core::mem::replace(&mut inner.slots[index], Self::Empty);
+                *self = only;
+            }
+        }
+    }
+
+    /// Turns `Full` into slots, all of them full.
+    fn materialise(&mut self, slot: Slot<N>) {
+        if slot.bits <= LEAF_BITS {
+            *self = Self::Leaf(Box::new(Leaf::full(slot.first)));
+            return;
+        }
+        let mut inner = Inner::new(slot.first, level(N::mask(slot.bits)));
+        for index in 0..64 {
+            if inner.full >> index & 1 == 0 {
+                inner.slots[index] = Self::Full;
+                inner.recount(index);
+            }
+        }
+        *self = Self::Inner(inner);
+    }
+}
+
+/// The number behind `last`, if the slot goes on.
+fn behind<N: Number>(last: N, slot: Slot<N>) -> Option<N> {
+    (last < slot.last()).then(|| last.plus(N::power(0)))
+}
+
+/// Where in a leaf a number is.
+#[inline]
+fn in_leaf<N: Number>(base: N, at: N) -> Option<u32> {
+    let place = base.differing(at);
+    (place.width() <= LEAF_BITS).then(|| place.widen() as u32)
+}
+
+fn place<N: Number>(base: N, at: N) -> u32 {
+    at.minus(base).widen() as u32 & ((1 << LEAF_BITS) - 1)
+}
+
+/// How many of the first numbers of a sorted list are `from`, `from + 1` and so on.
+fn run_length<N: Number>(list: &[N], from: N) -> usize {
+    if list.first() != Some(&from) {
+        return 0;
+    }
+    let (mut low, mut high) = (1, list.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if list[middle].minus(from).widen() == middle as u128 {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+fn each<N: Number>(first: N, last: N, mut visit: impl FnMut(N)) {
+    let mut at = first;
+    loop {
+        visit(at);
+        if at >= last {
+            return;
+        }
+        at = at.plus(N::power(0));
+    }
+}
