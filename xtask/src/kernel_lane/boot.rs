@@ -33,10 +33,13 @@ pub(crate) fn run(image: &Path, initramfs: &Path, folder: &Path) -> Result<Vec<C
     let mut machine = Machine::start(&mut qemu)?;
     let mut report = Report::default();
     let mut transcript = String::new();
+    let mut last_end = Instant::now();
     let end = machine.follow(|line| {
         transcript.push_str(line);
         transcript.push('\n');
         if let Some(check) = report.line(line) {
+            check.took = Some(last_end.elapsed());
+            last_end = Instant::now();
             println!("{check}");
         }
     });
