@@ -21,6 +21,8 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 changes pending (only whe
 pub enum Command {
     /// Bring the file's networks up across hosts made of network namespaces, ping, list, and take it all down
     Lab(LabArgs),
+    /// Explain how many bytes each layer takes from a packet
+    Mtu(MtuArgs),
     /// Show what would be done, without any privilege
     Plan(PlanArgs),
     /// Overlays: a namespace's networks
@@ -129,6 +131,35 @@ pub struct LabArgs {
     /// Format of the result
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+/// Arguments of `mtu`.
+#[derive(Debug, Args)]
+pub struct MtuArgs {
+    /// MTU of the link below
+    #[arg(long, value_name = "BYTES", default_value_t = 1500)]
+    pub link: u32,
+    /// Address family of WireGuard's endpoints
+    #[arg(long, value_enum, default_value_t = Family::V6)]
+    pub underlay: Family,
+    /// The link is a VLAN whose tag counts towards its MTU
+    #[arg(long)]
+    pub vlan: bool,
+    /// The tunnel carries an encapsulation limit (RFC 2473 section 4.1.1), as `ip6tnl` does by default
+    #[arg(long)]
+    pub encap_limit: bool,
+    /// Format of the explanation
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
 }
 
 /// Arguments of `plan`.

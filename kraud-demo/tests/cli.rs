@@ -157,3 +157,41 @@ fn what_is_read_otherwise_than_written_is_said() {
         list.stdout
     );
 }
+
+#[test]
+fn a11_the_cost_of_each_layer_is_explained() {
+    let run = kraud(["mtu"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(
+        run.stdout,
+        "\
+link                                                  1500
+wireguard over ipv6                              -80  1420
+  IPv6 header                                   40
+  UDP header                                     8
+  WireGuard data header                         16
+  Poly1305 tag                                  16
+ip6ip                                            -40  1380
+  IPv6 header                                   40
+TCP segment: 1340 over IPv4, 1320 over IPv6
+"
+    );
+    let mtu = |arguments: &[&str]| {
+        kraud([&["mtu", "-o", "json"], arguments].concat()).json()["mtu"].clone()
+    };
+    assert_eq!(mtu(&["--underlay", "v4"]), 1400);
+    assert_eq!(mtu(&["--encap-limit"]), 1372);
+    assert_eq!(mtu(&["--link", "9000", "--underlay", "v4", "--vlan"]), 8896);
+    assert_eq!(kraud(["mtu", "--link", "100"]).code, 64);
+}
+
+#[test]
+fn an_absurd_scale_is_refused_at_once() {
+    let file = common::TextFile::new(
+        "absurd.yaml",
+        "services: {db: {image: postgres, scale: 4000000000}}\n",
+    );
+    let run = kraud(["plan", "-f", &file.path()]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("4000000000 replicas"), "{}", run.stderr);
+}

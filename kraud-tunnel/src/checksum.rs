@@ -73,6 +73,33 @@ pub fn accumulate(start: u64, bytes: &[u8]) -> u64 {
     sum
 }
 
+/// Copies `from` to `to` and adds it to a running sum in the same pass. The shorter of the two counts; they are
+/// meant to be equally long.
+#[must_use]
+pub fn copy_accumulate(start: u64, to: &mut [u8], from: &[u8]) -> u64 {
+    const BLOCK: usize = 32;
+    let len = to.len().min(from.len());
+    let (to, from) = (
+        to.get_mut(..len).unwrap_or_default(),
+        from.get(..len).unwrap_or_default(),
+    );
+    let mut lanes = [0u64; BLOCK / 4];
+    let mut blocks = from.chunks_exact(BLOCK);
+    let mut places = to.chunks_exact_mut(BLOCK);
+    for (place, block) in places.by_ref().zip(blocks.by_ref()) {
+        place.copy_from_slice(block);
+        for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(4)) {
+            *lane += u64::from(u32::from_ne_bytes(
+                word.first_chunk().copied().unwrap_or_default(),
+            ));
+        }
+    }
+    let rest = blocks.remainder();
+    places.into_remainder().copy_from_slice(rest);
+    let sum = lanes.iter().fold(start, |sum, lane| carry(sum, *lane));
+    accumulate(sum, rest)
+}
+
 /// Folds a running sum to 16 bits and turns it into the wire's byte order.
 #[must_use]
 pub const fn fold(sum: u64) -> u16 {
@@ -91,7 +118,7 @@ const fn carry(a: u64, b: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{accumulate, fold, of, pseudo_header, sum, update};
+    use super::{accumulate, copy_accumulate, fold, of, pseudo_header, sum, update};
 
     /// The definition, word by word.
     fn naive(bytes: &[u8]) -> u16 {
@@ -127,6 +154,21 @@ mod tests {
                 };
                 assert_eq!(update(of(&block(old)), old, new), of(&block(new)));
             }
+        }
+    }
+
+    #[test]
+    fn a_copy_sums_as_its_source_does() {
+        let bytes: [u8; 200] = core::array::from_fn(|i| (i * 73 + 11) as u8);
+        for len in 0..=bytes.len() {
+            let mut copy = [0; 200];
+            let total = copy_accumulate(5, &mut copy[..len], &bytes[..len]);
+            assert_eq!(copy[..len], bytes[..len]);
+            assert_eq!(
+                fold(total),
+                fold(accumulate(5, &bytes[..len])),
+                "length {len}"
+            );
         }
     }
 

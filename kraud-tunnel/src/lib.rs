@@ -37,6 +37,8 @@
 //!   that is too big.
 //! - [`fragment`], [`reassemble`]: cutting outer packets and putting them together, in bounded memory.
 //! - [`relay`]: an error from inside the tunnel, told to the source of the packet (RFC 2473 section 8).
+//! - [`gso`], [`gro`]: splitting superpackets of a TUN device and joining segments; [`batch`]: many packets at once.
+//! - [`mss`]: clamping the segment size of TCP connections.
 //! - [`wireguard`]: the framing and padding of WireGuard's data messages.
 //! - [`icmp`]: the messages that a tunnel sends to the source of a packet.
 //! - [`inspect`]: version, source and destination of a raw packet, for routing it.
@@ -52,6 +54,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod batch;
 pub mod checksum;
 mod counters;
 mod decap;
@@ -60,8 +63,11 @@ mod encap;
 mod endpoints;
 pub mod flow;
 pub mod fragment;
+pub mod gro;
+pub mod gso;
 pub mod icmp;
 pub mod inspect;
+pub mod mss;
 pub mod mtu;
 pub mod reassemble;
 pub mod relay;

@@ -202,8 +202,8 @@ impl<'m> Reassembler<'m> {
         packet: &[u8],
         now: u64,
     ) -> Result<Option<&mut [u8]>, ReassemblyError> {
-        let fragment = Fragment::parse(packet)?;
         self.expire(now);
+        let fragment = Fragment::parse(packet)?;
         let room = self.per_slot.saturating_sub(FRONT);
         if fragment.end() > room {
             return Err(ReassemblyError::TooLong {

@@ -11,6 +11,9 @@ use super::overlays::Subnets;
 use crate::error::Error;
 use crate::model::{Host, Membership, Pod};
 
+/// More pods than any namespace has, and few enough that a slip of the keyboard (`scale: 3000000000`) costs nothing.
+const MOST_PODS: u64 = 65_536;
+
 /// A replica of a service, before it has addresses.
 struct Replica<'a> {
     service: &'a Service,
@@ -24,6 +27,13 @@ pub(super) fn allocate(
     hosts: &[Host],
     overlays: &mut [Subnets],
 ) -> Result<Vec<Pod>, Error> {
+    let asked = project.services.iter().filter(|service| service.active);
+    let asked: u64 = asked.map(|service| u64::from(service.replicas.value)).sum();
+    if asked > MOST_PODS {
+        return Err(Error::Unplannable(format!(
+            "the services have {asked} replicas, more than {MOST_PODS}: scale them down"
+        )));
+    }
     let mut replicas = replicas(project, namespace);
     // By name and by turns, so that the order of the file decides nothing.
     replicas.sort_by(|one, other| one.pod.name.cmp(&other.pod.name));

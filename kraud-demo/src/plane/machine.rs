@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 
-use ipnet::IpNet;
-use kraud_netlink::{self as netlink, Namespaces, Op, Peer, PeerInfo, Wireguard};
-use tun_rs::SyncDevice;
-
-use super::userspace::{self, HostPorts, PeerSpec, PodPorts, PodSpec, Userspace};
+use super::userspace::{self, HostPorts, PeerSpec, PodPorts, PodSpec, Tun, Userspace};
 use crate::error::Error;
 use crate::keys::{KeyPair, Keys};
 use crate::lab::Interrupt;
@@ -16,6 +12,8 @@ use crate::plan::{
     Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, loopback_up, mesh,
     vpc_namespace,
 };
+use ipnet::IpNet;
+use kraud_netlink::{self as netlink, Namespaces, Op, Peer, PeerInfo, Wireguard};
 
 /// The namespaces of a plan and all that is in them. They have no name, so they end with this value, or with the
 /// process if that is killed.
@@ -124,7 +122,7 @@ impl Machine {
 /// A machine that is being made.
 struct Building {
     namespaces: Namespaces,
-    devices: BTreeMap<(String, String), SyncDevice>,
+    devices: BTreeMap<(String, String), Tun>,
 }
 
 impl Building {
@@ -133,7 +131,7 @@ impl Building {
     }
 
     fn open_tun(&mut self, namespace: &str, device: &str) -> Result<(), Error> {
-        let opened = run_in(&self.namespaces, namespace, || userspace::open_tun(device))?;
+        let opened = run_in(&self.namespaces, namespace, || Tun::open(device))?;
         let opened = opened.map_err(Error::io(format!("{namespace}: TUN device {device}")))?;
         self.devices
             .insert((namespace.to_owned(), device.to_owned()), opened);

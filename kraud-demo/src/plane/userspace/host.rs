@@ -1,19 +1,23 @@
-//! The loop that moves one host's packets: poll, read until empty, pass on.
+//! The loop that moves one host's packets: wait, take what is there, pass it on. Nothing is allocated on the way.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, UdpSocket};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kraud_tunnel::inspect;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tun_rs::SyncDevice;
+use kraud_tunnel::gso::Segments;
+use kraud_tunnel::{Encapsulator, Endpoints, inspect};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::peers::{LARGEST_DATAGRAM, Peers};
-use super::pod::Pod;
+use super::delivery::Delivery;
+use super::inbox::{self, Inbox};
+use super::peers::Peers;
+use super::pod::{Pod, Side};
+use super::tun::{self, Read};
 
-/// Room in front of a packet for what the tunnel adds.
+/// Room in front of a packet for what the tunnel adds, and for the virtio header.
 const HEADROOM: usize = 128;
 /// Packets taken from one device before the others get their turn.
 const BATCH: usize = 64;
@@ -21,37 +25,76 @@ const BATCH: usize = 64;
 const TICK: Duration = Duration::from_millis(100);
 
 /// One host's share of the plane.
+#[derive(Debug)]
 pub(super) struct Host {
     pub(super) socket: UdpSocket,
+    pub(super) inbox: Inbox,
     pub(super) peers: Peers,
     pub(super) pods: Vec<Pod>,
 }
 
-#[derive(Clone, Copy)]
+/// Where packets come from.
+#[derive(Clone, Copy, Debug)]
 enum Port {
     Underlay,
-    Vpc(usize),
-    Overlay(usize),
+    Pod(usize, Side),
+}
+
+/// Where a packet of the VPC goes.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// To the host of that index.
+    Peer(usize),
+    /// To the pod of that index, on this host.
+    Pod(usize),
+}
+
+/// The memory that packets pass through.
+struct Buffers {
+    /// What was read or decrypted, behind the headroom.
+    packet: Vec<u8>,
+    /// One segment of a superpacket, behind the headroom.
+    segment: Vec<u8>,
+    /// What is coalesced for a device.
+    coalesced: Vec<u8>,
 }
 
 impl Host {
     /// Moves packets until `stop`.
-    pub(super) fn run(mut self, stop: &AtomicBool) {
-        let mut buffer = vec![0; HEADROOM + LARGEST_DATAGRAM];
-        let mut datagram = vec![0; LARGEST_DATAGRAM];
+    ///
+    /// # Errors
+    ///
+    /// Those of `epoll_create1(2)` and `epoll_ctl(2)`, before any packet was moved.
+    pub(super) fn run(mut self, stop: &AtomicBool) -> io::Result<()> {
         let ports = self.ports();
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        for (port, index) in ports.iter().zip(0..) {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, index);
+            match *port {
+                Port::Underlay => epoll.add(&self.socket, event)?,
+                Port::Pod(pod, side) => {
+                    if let Some(device) = self.pods.get(pod).and_then(|pod| pod.device(side)) {
+                        epoll.add(device.as_fd(), event)?;
+                    }
+                }
+            }
+        }
+        let mut buffers = Buffers {
+            packet: vec![0; HEADROOM + tun::LONGEST.max(inbox::LONGEST)],
+            segment: vec![0; HEADROOM + tun::LONGEST],
+            coalesced: vec![0; tun::LONGEST],
+        };
+        let mut events = [EpollEvent::empty(); 64];
+        let timeout = EpollTimeout::try_from(TICK).unwrap_or(EpollTimeout::ZERO);
         let mut ticked = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            for port in self.ready(&ports) {
-                for _ in 0..BATCH {
-                    let moved = match port {
-                        Port::Underlay => self.take_from_underlay(&mut datagram, &mut buffer),
-                        Port::Vpc(pod) => self.take_from_vpc(pod, &mut buffer),
-                        Port::Overlay(pod) => self.take_from_overlay(pod, &mut buffer),
-                    };
-                    if !moved {
-                        break;
-                    }
+            let ready = epoll.wait(&mut events, timeout).unwrap_or(0);
+            for event in events.iter().take(ready) {
+                let port = usize::try_from(event.data())
+                    .ok()
+                    .and_then(|index| ports.get(index));
+                if let Some(port) = port {
+                    self.drain(*port, &mut buffers);
                 }
             }
             if ticked.elapsed() >= TICK {
@@ -59,125 +102,142 @@ impl Host {
                 ticked = Instant::now();
             }
         }
+        Ok(())
     }
 
     fn ports(&self) -> Vec<Port> {
-        let mut ports = vec![Port::Underlay];
-        for (index, pod) in self.pods.iter().enumerate() {
-            ports.push(Port::Vpc(index));
-            if pod.overlay.is_some() {
-                ports.push(Port::Overlay(index));
-            }
-        }
-        ports
-    }
-
-    /// The ports that have something to read, after at most one tick.
-    fn ready(&self, ports: &[Port]) -> Vec<Port> {
-        let fd = |port: &Port| match *port {
-            Port::Underlay => Some(self.socket.as_fd()),
-            Port::Vpc(pod) => self.pods.get(pod).map(|pod| pod.vpc.as_fd()),
-            Port::Overlay(pod) => self
-                .pods
-                .get(pod)
-                .and_then(|pod| pod.overlay.as_ref())
-                .map(SyncDevice::as_fd),
+        let sides = |(index, pod): (usize, &Pod)| {
+            let overlay = pod
+                .overlay
+                .is_some()
+                .then_some(Port::Pod(index, Side::Overlay));
+            std::iter::once(Port::Pod(index, Side::Vpc)).chain(overlay)
         };
-        let mut polled: Vec<PollFd<'_>> = ports
-            .iter()
-            .filter_map(fd)
-            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
-            .collect();
-        let timeout = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);
-        if poll(&mut polled, timeout).is_err() {
-            return Vec::new();
-        }
-        let readable = |polled: &PollFd<'_>| {
-            polled
-                .revents()
-                .is_some_and(|events| events.contains(PollFlags::POLLIN))
-        };
-        ports
-            .iter()
-            .zip(&polled)
-            .filter(|(_, polled)| readable(polled))
-            .map(|(port, _)| *port)
+        std::iter::once(Port::Underlay)
+            .chain(self.pods.iter().enumerate().flat_map(sides))
             .collect()
     }
 
-    /// One datagram from another host. Tells whether there was one.
-    fn take_from_underlay(&mut self, datagram: &mut [u8], buffer: &mut [u8]) -> bool {
-        let Ok((length, from)) = self.socket.recv_from(datagram) else {
-            return false;
-        };
-        let Some((_, plain)) = buffer.split_at_mut_checked(HEADROOM) else {
-            return false;
-        };
-        let received = datagram.get(..length).unwrap_or_default();
-        if let Some(length) = self.peers.receive(&self.socket, received, from, plain) {
-            let packet = HEADROOM..HEADROOM + length;
-            let destination = buffer.get(packet.clone()).and_then(destination);
-            if let Some(pod) = destination.and_then(|address| self.pod(address)) {
-                pod.deliver(buffer, packet);
+    /// Takes what a port has, up to a batch, and sends what was collected meanwhile.
+    fn drain(&mut self, port: Port, buffers: &mut Buffers) {
+        for _ in 0..BATCH {
+            let taken = match port {
+                Port::Underlay => self.take_from_underlay(buffers),
+                Port::Pod(pod, side) => self.take_from_pod(pod, side, buffers),
+            };
+            if taken.is_none() {
+                break;
             }
         }
-        true
+        self.peers.flush(&self.socket);
     }
 
-    /// One packet that a pod sends into the VPC. Tells whether there was one.
-    fn take_from_vpc(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
-        let Some(pod) = self.pods.get(pod) else {
-            return false;
-        };
-        let Some(length) = read(&pod.vpc, buffer) else {
-            return false;
-        };
-        let packet = HEADROOM..HEADROOM + length;
-        if buffer
-            .get(packet.clone())
-            .is_some_and(|packet| pod.may_send(packet))
-        {
-            self.forward(buffer, packet);
+    /// A row of datagrams from another host. `None` when there is none.
+    fn take_from_underlay(&mut self, buffers: &mut Buffers) -> Option<()> {
+        let received = self.inbox.receive(&self.socket)?;
+        let mut delivery = Delivery::new(&mut buffers.coalesced);
+        for datagram in received.bytes.chunks(received.segment) {
+            let Some(plain) = buffers.packet.get_mut(HEADROOM..) else {
+                break;
+            };
+            let length = self
+                .peers
+                .receive(&self.socket, datagram, received.from, plain);
+            let Some(packet) = length.map(|length| HEADROOM..HEADROOM + length) else {
+                continue;
+            };
+            let address = buffers.packet.get(packet.clone()).and_then(destination);
+            if let Some(pod) = address.and_then(|address| pod_of(&self.pods, address)) {
+                delivery.deliver(&self.pods, pod, &mut buffers.packet, packet);
+            }
         }
-        true
+        delivery.flush(&self.pods);
+        Some(())
     }
 
-    /// One packet that a pod sends into an overlay. Tells whether there was one.
-    fn take_from_overlay(&mut self, pod: usize, buffer: &mut [u8]) -> bool {
-        let Some(pod) = self.pods.get(pod) else {
-            return false;
+    /// A packet or superpacket from a pod's device. `None` when there is none.
+    fn take_from_pod(&mut self, index: usize, side: Side, buffers: &mut Buffers) -> Option<()> {
+        let pod = self.pods.get(index)?;
+        let (packet, segment) = match pod.device(side)?.read(&mut buffers.packet, HEADROOM)? {
+            Read::Packet(packet) => (packet, None),
+            Read::Super(packet, segment) => (packet, Some(segment)),
+            Read::Nonsense => return Some(()),
         };
-        let Some(length) = pod
-            .overlay
+        let mut delivery = Delivery::new(&mut buffers.coalesced);
+        let bytes = buffers.packet.get(packet.clone())?;
+        // All segments of a superpacket have the same addresses, so they are judged and routed once.
+        let tunnel = match side {
+            Side::Vpc if pod.may_send(bytes) => None,
+            Side::Vpc => return Some(()),
+            Side::Overlay => match pod.tunnel(bytes) {
+                Some(tunnel) => Some(tunnel),
+                None => return Some(()),
+            },
+        };
+        let outer = tunnel
             .as_ref()
-            .and_then(|overlay| read(overlay, buffer))
-        else {
-            return false;
+            .map(Endpoints::destination)
+            .or_else(|| destination(bytes));
+        let Some(way) = outer.and_then(|address| self.way(address)) else {
+            return Some(());
         };
-        if let Some(packet) = pod.encapsulate(buffer, HEADROOM..HEADROOM + length) {
-            self.forward(buffer, packet);
+        match segment {
+            None => {
+                let packet = match &tunnel {
+                    None => Some(packet),
+                    Some(tunnel) => Encapsulator::new()
+                        .encapsulate(&mut buffers.packet, packet, tunnel)
+                        .ok(),
+                };
+                if let Some(packet) = packet {
+                    self.pass(way, &mut buffers.packet, packet, &mut delivery);
+                }
+            }
+            Some(size) => {
+                let Ok(mut segments) = Segments::new(bytes, size) else {
+                    return Some(());
+                };
+                let out = &mut buffers.segment;
+                while let Ok(Some(packet)) = match &tunnel {
+                    None => segments.next_into(out, HEADROOM),
+                    Some(tunnel) => {
+                        segments.next_encapsulated(&Encapsulator::new(), tunnel, out, HEADROOM)
+                    }
+                } {
+                    self.pass(way, out, packet, &mut delivery);
+                }
+            }
         }
-        true
+        delivery.flush(&self.pods);
+        Some(())
     }
 
-    /// Routes a VPC packet: to a pod of this host, else to the host whose prefix holds its destination.
-    fn forward(&mut self, buffer: &mut [u8], packet: std::ops::Range<usize>) {
-        let Some(bytes) = buffer.get(packet.clone()) else {
-            return;
-        };
-        let Some(destination) = destination(bytes) else {
-            return;
-        };
-        if let Some(peer) = self.peers.route(destination) {
-            self.peers.send(&self.socket, peer, bytes);
-        } else if let Some(pod) = self.pod(destination) {
-            pod.deliver(buffer, packet);
-        }
+    /// The way to an address of the VPC: the host whose prefix holds it, or a pod of this host.
+    fn way(&self, address: Ipv6Addr) -> Option<Way> {
+        let peer = self.peers.route(address).map(Way::Peer);
+        peer.or_else(|| pod_of(&self.pods, address).map(Way::Pod))
     }
 
-    fn pod(&self, address: Ipv6Addr) -> Option<&Pod> {
-        self.pods.iter().find(|pod| pod.spec.address == address)
+    fn pass(
+        &mut self,
+        way: Way,
+        buffer: &mut [u8],
+        packet: Range<usize>,
+        delivery: &mut Delivery<'_>,
+    ) {
+        match way {
+            Way::Pod(pod) => delivery.deliver(&self.pods, pod, buffer, packet),
+            Way::Peer(peer) => {
+                if let Some(packet) = buffer.get(packet) {
+                    self.peers.send(&self.socket, peer, packet);
+                }
+            }
+        }
     }
+}
+
+fn pod_of(pods: &[Pod], address: Ipv6Addr) -> Option<usize> {
+    pods.iter().position(|pod| pod.spec.address == address)
 }
 
 fn destination(packet: &[u8]) -> Option<Ipv6Addr> {
@@ -185,10 +245,4 @@ fn destination(packet: &[u8]) -> Option<Ipv6Addr> {
         Some(IpAddr::V6(address)) => Some(address),
         _ => None,
     }
-}
-
-/// Reads one packet behind the headroom.
-fn read(device: &SyncDevice, buffer: &mut [u8]) -> Option<usize> {
-    let received: io::Result<usize> = device.recv(buffer.get_mut(HEADROOM..)?);
-    received.ok()
 }

@@ -5,9 +5,13 @@
 //! pod  eth0 (TUN) ----------------------------------------> boringtun -> UDP on the underlay -> the peer's way back
 //! ```
 
+mod delivery;
 mod host;
+mod inbox;
+mod outbox;
 mod peers;
 mod pod;
+mod tun;
 
 use std::io;
 use std::net::UdpSocket;
@@ -15,9 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use tun_rs::SyncDevice;
-
 use host::Host;
+use inbox::Inbox;
 use peers::Peers;
 use pod::Pod;
 
@@ -25,7 +28,7 @@ pub use peers::PeerSpec;
 pub use pod::PodSpec;
 
 pub(super) use peers::open_socket;
-pub(super) use pod::open_tun;
+pub(super) use tun::Tun;
 
 /// Everything that one host's thread needs.
 pub(super) struct HostPorts {
@@ -39,15 +42,15 @@ pub(super) struct HostPorts {
 /// A pod and its open devices.
 pub(super) struct PodPorts {
     pub(super) spec: PodSpec,
-    pub(super) vpc: SyncDevice,
-    pub(super) overlay: Option<SyncDevice>,
+    pub(super) vpc: Tun,
+    pub(super) overlay: Option<Tun>,
 }
 
 /// The running plane; it stops when it is dropped.
 #[derive(Debug)]
 pub(super) struct Userspace {
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
 }
 
 impl Userspace {
@@ -69,6 +72,7 @@ impl Userspace {
                 .map(|pod| Pod::new(pod.spec, pod.vpc, pod.overlay))
                 .collect();
             let host = Host {
+                inbox: Inbox::new(&ports.socket),
                 socket: ports.socket,
                 peers: Peers::new(ports.private_key, ports.peers),
                 pods,
@@ -85,7 +89,9 @@ impl Drop for Userspace {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so on stderr already; the namespaces go down either way.
-            let _ = thread.join();
+            if let Ok(Err(error)) = thread.join() {
+                eprintln!("warning: the userspace plane of a host did not run: {error}");
+            }
         }
     }
 }

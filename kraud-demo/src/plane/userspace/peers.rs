@@ -9,11 +9,16 @@ use boringtun::noise::{Packet, Tunn, TunnResult};
 use boringtun::x25519::{PublicKey, StaticSecret};
 use ipnet::Ipv6Net;
 
+use super::outbox::Outbox;
+
 /// Room that boringtun wants beyond the packet: header and tag, and never less than a handshake message.
 const WIREGUARD_ROOM: usize = 160;
 
-/// The largest datagram that a peer can send.
-pub(super) const LARGEST_DATAGRAM: usize = 65_535;
+/// The largest packet that is encrypted.
+const LARGEST_PACKET: usize = 65_535;
+
+/// The message type of a cookie reply, which is the whole of a cookie's first byte.
+const COOKIE_REPLY: u8 = 3;
 
 /// A peer host as the plan describes it.
 #[derive(Clone, Debug)]
@@ -31,7 +36,7 @@ pub(super) struct Peers {
     private: StaticSecret,
     public: PublicKey,
     peers: Vec<Peer>,
-    scratch: Vec<u8>,
+    outbox: Outbox,
 }
 
 struct Peer {
@@ -54,7 +59,7 @@ impl Peers {
             private,
             public,
             peers,
-            scratch: vec![0; LARGEST_DATAGRAM + WIREGUARD_ROOM],
+            outbox: Outbox::new(LARGEST_PACKET + WIREGUARD_ROOM),
         }
     }
 
@@ -65,16 +70,25 @@ impl Peers {
             .position(|peer| peer.spec.allowed.contains(&address))
     }
 
-    /// Encrypts `packet` for a peer. Without a session yet it is queued and a handshake begins.
+    /// Encrypts `packet` for a peer; it leaves with the next [`flush`](Self::flush), if not before. Without a session yet
+    /// it is queued and a handshake begins.
     pub(super) fn send(&mut self, socket: &UdpSocket, peer: usize, packet: &[u8]) {
         let Some(peer) = self.peers.get_mut(peer) else {
             return;
         };
-        if let TunnResult::WriteToNetwork(datagram) =
-            peer.session.encapsulate(packet, &mut self.scratch)
-        {
-            transmit(socket, datagram, peer.spec.endpoint);
+        let room = self.outbox.room();
+        if packet.len().saturating_add(WIREGUARD_ROOM) > room.len() {
+            return;
         }
+        if let TunnResult::WriteToNetwork(datagram) = peer.session.encapsulate(packet, room) {
+            let length = datagram.len();
+            self.outbox.push(socket, peer.spec.endpoint, length);
+        }
+    }
+
+    /// Sends everything that was collected.
+    pub(super) fn flush(&mut self, socket: &UdpSocket) {
+        self.outbox.flush(socket);
     }
 
     /// Decrypts a datagram into `plain`; returns the packet's length where it carried one that its peer may send.
@@ -94,12 +108,16 @@ impl Peers {
                 peer.spec.allowed.contains(&source).then_some(packet.len())
             }
             TunnResult::WriteToNetwork(answer) => {
+                // A cookie is the answer to somebody who has shown nothing yet.
+                if answer.first() != Some(&COOKIE_REPLY) {
+                    peer.spec.endpoint = from;
+                }
                 transmit(socket, answer, from);
-                peer.spec.endpoint = from;
                 while let TunnResult::WriteToNetwork(queued) =
-                    peer.session.decapsulate(None, &[], &mut self.scratch)
+                    peer.session.decapsulate(None, &[], self.outbox.room())
                 {
-                    transmit(socket, queued, from);
+                    let length = queued.len();
+                    self.outbox.push(socket, from, length);
                 }
                 None
             }
@@ -111,11 +129,13 @@ impl Peers {
     pub(super) fn tick(&mut self, socket: &UdpSocket) {
         for peer in &mut self.peers {
             if let TunnResult::WriteToNetwork(datagram) =
-                peer.session.update_timers(&mut self.scratch)
+                peer.session.update_timers(self.outbox.room())
             {
-                transmit(socket, datagram, peer.spec.endpoint);
+                let length = datagram.len();
+                self.outbox.push(socket, peer.spec.endpoint, length);
             }
         }
+        self.outbox.flush(socket);
     }
 
     /// Which peer sent a datagram: by the receiver index that we gave it, or by the key in its first handshake message.
@@ -229,6 +249,7 @@ mod tests {
                     let received =
                         end.peers
                             .receive(&end.socket, &datagram[..length], from, &mut plain);
+                    end.peers.flush(&end.socket);
                     if let Some(length) = received {
                         return Some(plain[..length].to_vec());
                     }
@@ -248,6 +269,7 @@ mod tests {
             .route("fd00:0:0:2::1".parse().unwrap())
             .unwrap();
         ends.0.peers.send(&ends.0.socket, peer, &sent);
+        ends.0.peers.flush(&ends.0.socket);
         let received = exchange(&mut ends, Duration::from_secs(5));
         assert_eq!(received.as_deref(), Some(&sent[..]));
     }
@@ -258,6 +280,7 @@ mod tests {
         ends.0
             .peers
             .send(&ends.0.socket, 0, &packet("fd00:0:0:9::1", "fd00:0:0:2::1"));
+        ends.0.peers.flush(&ends.0.socket);
         assert_eq!(exchange(&mut ends, Duration::from_millis(500)), None);
     }
 

@@ -1,13 +1,13 @@
-//! A pod's two TUN devices, and which of its packets may pass between them and the VPC.
+//! A pod's two devices, and which of its packets may pass between them and the VPC.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
 use ipnet::IpNet;
-use kraud_tunnel::{Decapsulator, Encapsulator, Endpoints, inspect};
-use tun_rs::{DeviceBuilder, SyncDevice};
+use kraud_tunnel::{Decapsulator, Endpoints, inspect};
+
+use super::tun::Tun;
 
 /// One pod as the plan describes it.
 #[derive(Clone, Debug)]
@@ -21,28 +21,36 @@ pub struct PodSpec {
 }
 
 /// A pod's ports in the userspace plane.
+#[derive(Debug)]
 pub(super) struct Pod {
     pub(super) spec: PodSpec,
     /// `eth0`: the VPC.
-    pub(super) vpc: SyncDevice,
+    pub(super) vpc: Tun,
     /// The overlay device, if the pod joins any.
-    pub(super) overlay: Option<SyncDevice>,
+    pub(super) overlay: Option<Tun>,
     hosts: HashMap<IpAddr, Ipv6Addr>,
     prefixes: Vec<(IpNet, Ipv6Addr)>,
 }
 
+/// One of a pod's devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// `eth0`.
+    Vpc,
+    /// The device of all overlays.
+    Overlay,
+}
+
 impl Pod {
-    pub(super) fn new(spec: PodSpec, vpc: SyncDevice, overlay: Option<SyncDevice>) -> Self {
-        let is_host = |(destination, _): &(IpNet, Ipv6Addr)| {
-            destination.prefix_len() == destination.max_prefix_len()
-        };
+    pub(super) fn new(spec: PodSpec, vpc: Tun, overlay: Option<Tun>) -> Self {
+        let is_host = |(net, _): &(IpNet, Ipv6Addr)| net.prefix_len() == net.max_prefix_len();
         let (hosts, mut prefixes): (Vec<_>, Vec<_>) =
             spec.routes.iter().copied().partition(is_host);
         // The longest prefix is asked first.
-        prefixes.sort_by_key(|(destination, _)| std::cmp::Reverse(destination.prefix_len()));
+        prefixes.sort_by_key(|(net, _)| std::cmp::Reverse(net.prefix_len()));
         let hosts = hosts
             .into_iter()
-            .map(|(destination, peer)| (destination.addr(), peer))
+            .map(|(net, peer)| (net.addr(), peer))
             .collect();
         Self {
             spec,
@@ -50,6 +58,14 @@ impl Pod {
             overlay,
             hosts,
             prefixes,
+        }
+    }
+
+    /// One of its devices.
+    pub(super) fn device(&self, side: Side) -> Option<&Tun> {
+        match side {
+            Side::Vpc => Some(&self.vpc),
+            Side::Overlay => self.overlay.as_ref(),
         }
     }
 
@@ -64,24 +80,18 @@ impl Pod {
         self.hosts.get(&address).copied().or_else(by_prefix)
     }
 
-    /// Puts the outer header in front of a packet that the pod sends into an overlay.
+    /// The ends of the tunnel for a packet that the pod sends into an overlay.
     ///
     /// `None` drops it: nobody has its destination, or its source is not the pod's.
-    pub(super) fn encapsulate(
-        &self,
-        buffer: &mut [u8],
-        packet: Range<usize>,
-    ) -> Option<Range<usize>> {
-        let inner = buffer.get(packet.clone())?;
-        let source = inspect::source(inner)?;
-        let peer = self.peer(inspect::destination(inner)?)?;
-        if !self.spec.sources.iter().any(|net| net.contains(&source)) {
-            return None;
+    pub(super) fn tunnel(&self, packet: &[u8]) -> Option<Endpoints> {
+        let source = inspect::source(packet)?;
+        let peer = self.peer(inspect::destination(packet)?)?;
+        let own = self.spec.sources.iter().any(|net| net.contains(&source));
+        if own {
+            Endpoints::new(self.spec.address, peer).ok()
+        } else {
+            None
         }
-        let tunnel = Endpoints::new(self.spec.address, peer).ok()?;
-        Encapsulator::new()
-            .encapsulate(buffer, packet, &tunnel)
-            .ok()
     }
 
     /// Whether the pod may send this packet into the VPC: only from its own address.
@@ -89,29 +99,22 @@ impl Pod {
         inspect::source(packet) == Some(IpAddr::V6(self.spec.address))
     }
 
-    /// Hands the pod a packet that was sent to its VPC address: to its overlay device where it is tunnelled, else to
-    /// `eth0`.
-    pub(super) fn deliver(&self, buffer: &mut [u8], packet: Range<usize>) {
-        let Some(bytes) = buffer.get(packet.clone()) else {
-            return;
-        };
-        if !is_tunnelled(bytes) {
-            write(&self.vpc, bytes);
-            return;
+    /// Where a packet to the pod's VPC address goes: what is inside of it to the overlay device where it is tunnelled,
+    /// else the whole of it to `eth0`. `None` drops it.
+    pub(super) fn accept(
+        &self,
+        buffer: &mut [u8],
+        packet: Range<usize>,
+    ) -> Option<(Side, Range<usize>)> {
+        if !is_tunnelled(buffer.get(packet.clone())?) {
+            return Some((Side::Vpc, packet));
         }
-        let Some(overlay) = &self.overlay else { return };
-        let Ok(found) = Decapsulator::new().decapsulate(buffer, packet) else {
-            return;
-        };
-        let Some(inner) = buffer.get(found.inner) else {
-            return;
-        };
+        let found = Decapsulator::new().decapsulate(buffer, packet).ok()?;
         // The inner source must be an address of the pod that the outer source names, or anyone in the VPC could
         // speak for anyone in the overlay.
-        let speaker = inspect::source(inner).and_then(|source| self.peer(source));
-        if speaker == Some(found.source) {
-            write(overlay, inner);
-        }
+        let speaker =
+            inspect::source(buffer.get(found.inner.clone())?).and_then(|source| self.peer(source));
+        (speaker == Some(found.source)).then_some((Side::Overlay, found.inner))
     }
 }
 
@@ -121,23 +124,4 @@ fn is_tunnelled(packet: &[u8]) -> bool {
         (packet.get(6), packet.get(40)),
         (Some(4 | 41), _) | (Some(60), Some(4 | 41))
     )
-}
-
-/// A TUN device refuses a packet only when it is down or its queue is full: then the packet is lost, as on a wire.
-fn write(device: &SyncDevice, packet: &[u8]) {
-    let _: io::Result<usize> = device.send(packet);
-}
-
-/// Makes a TUN device in the calling thread's network namespace, down and without addresses.
-///
-/// # Errors
-///
-/// `EACCES` where `/dev/net/tun` is not for this user, `EPERM` without `CAP_NET_ADMIN`.
-pub(in crate::plane) fn open_tun(name: &str) -> io::Result<SyncDevice> {
-    let device = DeviceBuilder::new()
-        .name(name)
-        .inherit_enable_state()
-        .build_sync()?;
-    device.set_nonblocking(true)?;
-    Ok(device)
 }

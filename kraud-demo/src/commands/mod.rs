@@ -1,5 +1,7 @@
 //! The commands other than `lab`: pure, they need no privilege and touch nothing.
 
+mod mtu;
+
 use std::io::{self, Write, stdout};
 
 use kraud_compose::Project;
@@ -28,6 +30,7 @@ const WIREGUARD_PORT: u16 = 51820;
 pub fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Lab(args) => lab::run(&args),
+        Command::Mtu(args) => mtu::run(&args),
         Command::Plan(args) => plan(&args),
         Command::Overlay(ListCommand::Ls(args)) => {
             list(&args, |all| &all.overlays, Listings::overlay_table)
