@@ -1,6 +1,6 @@
 //! The judge: runs the checks one by one inside the virtual machine and reports on each.
 //!
-//! Checks are the `tests/kernel_*.rs` of all crates, test by test, the scenarios of [`labs`], and
+//! Checks are the `tests/kernel*.rs` of all crates, test by test, the scenarios of [`labs`], and
 //! the [`comparison`] with iproute2.
 //! After each, nothing may be left: no namespace, link, route, rule or process.
 

@@ -58,7 +58,9 @@ fn row(word: &str) -> Option<Row> {
 /// Where a test in this file runs.
 fn lane(file: &Path) -> &'static str {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    if name.starts_with("kernel_") || file.starts_with("xtask/src/guest") {
+    if name == "kernel.rs" {
+        "host and real kernel"
+    } else if name.starts_with("kernel_") || file.starts_with("xtask/src/guest") {
         "real kernel"
     } else {
         "host"

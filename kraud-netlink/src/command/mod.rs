@@ -231,7 +231,11 @@ impl Op {
             Self::ReplaceAddress(address) => one(address.command("replace", context)),
             Self::ReplaceNeighbour(neighbour) => one(neighbour.command("replace", context)),
             Self::ReplaceRoute(route) => one(route.command("replace", context)),
-            Self::SetLink(change) => one(change.command(context)),
+            Self::SetLink(change) => change
+                .in_order()
+                .iter()
+                .map(|change| change.command(context))
+                .collect(),
             Self::SetNetnsId { netns, id } => {
                 let mut line = context.ip(None);
                 line.word("netns").opt("set", netns);

@@ -302,7 +302,10 @@ pub(super) fn set(
     change: &LinkChange,
 ) -> Result<()> {
     let index = resolve.link(&change.name)?;
-    set_message(w, resolve, change, Some(index))
+    change
+        .in_order()
+        .iter()
+        .try_for_each(|change| set_message(w, resolve, change, Some(index)))
 }
 
 fn set_message(

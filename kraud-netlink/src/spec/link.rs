@@ -185,6 +185,16 @@ pub struct FollowUp {
     pub change: LinkChange,
 }
 
+impl FollowUp {
+    fn in_order(netns: Option<&String>, change: &LinkChange) -> impl Iterator<Item = Self> {
+        let netns = netns.cloned();
+        change.in_order().into_iter().map(move |change| Self {
+            netns: netns.clone(),
+            change,
+        })
+    }
+}
+
 /// How a link makes its IPv6 link-local address (`IN6_ADDR_GEN_MODE_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(
@@ -383,7 +393,7 @@ impl Link {
     }
 
     /// What the kernel does not take when a link is made and that therefore follows: the note; the way of making a
-    /// link-local address together with `up`, which must come after it; and a veth peer's `up`, which the kernel refuses
+    /// link-local address, and then `up`, which must come after it; and a veth peer's `up`, which the kernel refuses
     /// (`ENOTCONN`) while the pair is made.
     ///
     /// [`Handle::apply`](crate::Handle::apply) sends them by itself, in whatever namespace they belong to.
@@ -395,10 +405,7 @@ impl Link {
             change.alias.clone_from(&self.alias);
             change.addr_gen_mode = self.addr_gen_mode;
             change.up = self.up_is_late().then_some(true);
-            changes.push(FollowUp {
-                netns: self.netns.clone(),
-                change,
-            });
+            changes.extend(FollowUp::in_order(self.netns.as_ref(), &change));
         }
         if let LinkKind::Veth(Veth {
             name: Some(name),
@@ -412,10 +419,7 @@ impl Link {
                 let mut change = LinkChange::new(name);
                 change.addr_gen_mode = *addr_gen_mode;
                 change.up = up.then_some(true);
-                changes.push(FollowUp {
-                    netns: netns.clone(),
-                    change,
-                });
+                changes.extend(FollowUp::in_order(netns.as_ref(), &change));
             }
         }
         changes
@@ -570,6 +574,30 @@ impl LinkChange {
             name: name.into(),
             ..Self::default()
         }
+    }
+
+    /// The same change as the kernel has to see it, one message after the other.
+    ///
+    /// It turns a link up before it looks at the way of making a link-local address, however both are sent: within one
+    /// message that comes too late, and a link that is to have none may get one. So it goes ahead.
+    ///
+    /// ```
+    /// use kraud_netlink::{AddrGenMode, LinkChange};
+    ///
+    /// let change = LinkChange::new("eth0").mtu(1400).addr_gen_mode(AddrGenMode::None).up();
+    /// let lines: Vec<_> = change.in_order().iter().map(|change| change.command(&Default::default())).collect();
+    /// assert_eq!(lines, ["ip link set dev eth0 addrgenmode none", "ip link set dev eth0 mtu 1400 up"]);
+    /// ```
+    #[must_use]
+    pub fn in_order(&self) -> Vec<Self> {
+        if self.up != Some(true) || self.addr_gen_mode.is_none() {
+            return vec![self.clone()];
+        }
+        let mut first = Self::new(&self.name);
+        first.addr_gen_mode = self.addr_gen_mode;
+        let mut rest = self.clone();
+        rest.addr_gen_mode = None;
+        vec![first, rest]
     }
 
     /// Up.

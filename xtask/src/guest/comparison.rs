@@ -20,10 +20,7 @@ const KEYS: &str = "/tmp/keys";
 const PLACES: &[(&str, &[&str])] = &[
     ("two_hosts", &[]),
     ("ipv4_underlay", &["--underlay", "v4"]),
-    (
-        "three_hosts_mixed_underlay",
-        &["--hosts", "3", "--underlay", "mixed"],
-    ),
+    ("three_hosts", &["--hosts", "3", "--underlay", "dual"]),
 ];
 
 pub(super) fn checks() -> Result<Vec<Check>> {

@@ -12,9 +12,6 @@ use super::{Check, DEMO, ORDINARY_USER, Transcript};
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("lab::root", |transcript| {
-            lab_passes(&mut lab_command(), transcript)
-        }),
         Check::new("lab::twice_in_a_row", |transcript| {
             lab_passes(&mut lab_command(), transcript)?;
             lab_passes(&mut lab_command(), transcript)

@@ -1,7 +1,7 @@
-//! The `tests/kernel_*.rs` of all crates: each test is one check, in a process of its own.
+//! The `tests/kernel*.rs` of all crates: each test is one check, in a process of its own.
 //!
-//! On a build machine these tests are ignored; here `KRAUD_REAL_KERNEL` tells them that they may
-//! do as they please, and `KRAUD_DEMO` where the binary is. A test that finds it cannot run prints `skipped: ` and why, and returns.
+//! On a build machine they are ignored, or do what its kernel allows; here `KRAUD_REAL_KERNEL` tells
+//! them that they may do as they please, and `KRAUD_DEMO` where the binary is. A test that finds it cannot run prints `skipped: ` and why, and returns.
 
 use std::fs;
 use std::path::Path;

@@ -126,7 +126,7 @@ impl Mask<'_> {
         };
         for (key, value) in link.iter_mut() {
             match &**key {
-                "ifindex" | "link_index" | "link_netnsid" => *value = "masked".into(),
+                "ifindex" | "link_index" | "link_netnsid" | "permaddr" => *value = "masked".into(),
                 _ => {
                     if let Some(address) = value.as_str().filter(|text| is_hardware_address(text)) {
                         *value = self.hardware_address(address).into();

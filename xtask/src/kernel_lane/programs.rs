@@ -25,7 +25,7 @@ const DEMO: &[&str] = &[
     "kraud-demo",
 ];
 
-/// Cargo's call for every `tests/kernel_*.rs`.
+/// Cargo's call for every `tests/kernel.rs` and `tests/kernel_*.rs`.
 const TESTS: &[&str] = &[
     "test",
     "--workspace",
@@ -50,7 +50,7 @@ pub(crate) fn build() -> Result<Vec<Program>> {
     // The tests' packages have programs that cargo builds along with them.
     for built in workspace::build(TESTS)?
         .into_iter()
-        .filter(|built| built.name.starts_with("kernel_"))
+        .filter(|built| built.name.starts_with("kernel"))
     {
         let name = format!("{}::{}", built.package, built.name);
         programs.push(Program {

@@ -13,6 +13,7 @@
 //! prefixed, so it cannot be taken for a verdict; lines that are neither are dropped.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::verdict::Verdict;
 
@@ -39,6 +40,7 @@ pub(crate) fn end(name: &str, verdict: &Verdict) -> String {
 pub(crate) struct Check {
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
+    pub(crate) took: Option<Duration>,
     pub(crate) output: Vec<String>,
 }
 
@@ -47,6 +49,7 @@ impl Check {
         Self {
             name,
             verdict,
+            took: None,
             output: Vec::new(),
         }
     }
@@ -56,6 +59,9 @@ impl Check {
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "test {} ... {}", self.name, self.verdict)?;
+        if let Some(took) = self.took {
+            write!(f, " <{:.1}s>", took.as_secs_f32())?;
+        }
         if !self.verdict.reason().is_empty() {
             write!(f, ": {}", self.verdict.reason())?;
         }
@@ -80,7 +86,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// Takes the next line; returns the check that it ends.
-    pub(crate) fn line(&mut self, line: &str) -> Option<&Check> {
+    pub(crate) fn line(&mut self, line: &str) -> Option<&mut Check> {
         if line == END {
             self.finished = true;
         } else if let Some(name) = line.strip_prefix("KRAUD-START ") {
@@ -93,7 +99,7 @@ impl Report {
             self.running = None;
             let output = std::mem::take(&mut self.output);
             self.checks.push(Check { output, ..check });
-            return self.checks.last();
+            return self.checks.last_mut();
         }
         None
     }
