@@ -273,7 +273,6 @@ impl Sink {
         self.muted = true;
     }
 
-    #[expect(dead_code, reason = "for the costly checks")]
     /// Whether a finding with this code would be kept; lets a costly check be skipped.
     pub(crate) fn wants(&self, code: Code) -> bool {
         !self.muted && code.severity(self.profile).is_some()

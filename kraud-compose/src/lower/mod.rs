@@ -10,6 +10,7 @@ mod scalar;
 mod service;
 mod service_lists;
 
+pub(crate) use endpoint::first_usable;
 pub use project::project_name;
 pub(crate) use project::{Naming, lower};
 
