@@ -100,7 +100,7 @@ impl Daemon {
         let root = parsed.documents.first().copied();
         let root = root.filter(|_| object && !parsed.broken && parsed.documents.len() == 1);
         let Some(root) = root else {
-            let found = quiet.finish(Arc::default());
+            let found = quiet.finish(Arc::default(), &[]);
             let span = found
                 .iter()
                 .next()
@@ -110,14 +110,14 @@ impl Daemon {
                 span,
                 "this is not a JSON object",
             ));
-            return (None, sink.finish(Arc::new(sources)));
+            return (None, sink.finish(Arc::new(sources), &[]));
         };
         let mut reader = Reader {
             tree: &tree,
             sink: &mut sink,
         };
         let daemon = reader.daemon(root);
-        (Some(daemon), sink.finish(Arc::new(sources)))
+        (Some(daemon), sink.finish(Arc::new(sources), &[]))
     }
 
     /// The IPv6 subnet of docker0: `fixed-cidr-v6`, else that of `bip6`; none without `ipv6`.

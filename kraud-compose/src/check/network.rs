@@ -170,7 +170,7 @@ fn external(network: &Network, sink: &mut Sink) {
             Code::EXTERNAL_ATTRIBUTES,
             *span,
             format!(
-                "network `{}` is external, so {} of it mean nothing here",
+                "network `{}` is external, so {} has no effect here",
                 shorten(&network.key.value),
                 list(&names)
             ),

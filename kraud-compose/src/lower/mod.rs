@@ -26,7 +26,7 @@ pub(crate) struct Context<'a> {
     pub(crate) sink: &'a mut Sink,
     pub(crate) dialect: Dialect,
     /// Spans of scalars with variables in them, sorted.
-    pub(crate) variables: &'a [(Span, Vec<String>)],
+    pub(crate) variables: &'a [crate::diagnostic::Replaced],
 }
 
 impl Context<'_> {
