@@ -49,6 +49,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod daemon;
 mod diagnostic;
 mod dotenv;
 mod interpolate;
@@ -64,6 +65,7 @@ mod span;
 mod text;
 mod yaml;
 
+pub use daemon::{AddressPool, Daemon, Ipv6Decision};
 pub use diagnostic::{
     Code, Diagnostic, Diagnostics, Edit, Fix, Label, ParseCodeError, Severity, Short,
 };
