@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Sink};
-use crate::model::{Driver, Network};
+use crate::model::{Driver, Network, Pairs};
 use crate::options::{Options, Profile};
 use crate::span::{SourceMap, Span, Spanned};
 use crate::text::shorten;
@@ -42,7 +42,7 @@ pub struct Daemon {
     /// `default-address-pools`: what networks without a subnet are carved from.
     pub default_address_pools: Vec<AddressPool>,
     /// `default-network-opts`: options for new networks, by driver.
-    pub default_network_opts: Vec<(String, Vec<(Spanned<String>, Spanned<String>)>)>,
+    pub default_network_opts: Vec<(String, Pairs)>,
 }
 
 /// One of `default-address-pools`.

@@ -94,7 +94,10 @@ fn enough(service: &Service, port: &Spanned<Port>, sink: &mut Sink) {
 
 fn internal_only(service: &Service, at: Span, project: &Project, sink: &mut Sink) {
     let mut inside = service.endpoints.iter();
-    let internal = |index: usize| project.networks.get(index).is_some_and(|n| n.is_internal());
+    let internal = |index: usize| {
+        let network = project.networks.get(index);
+        network.is_some_and(crate::model::Network::is_internal)
+    };
     if !service.endpoints.is_empty() && inside.all(|e| internal(e.network_index)) {
         sink.push(Diagnostic::new(
             Code::INTERNAL_PORTS,
