@@ -72,12 +72,14 @@ pub use pool::{
     CarveError, CarveGrant, CarveRequest, Carved, Conflict, PoolBase, PoolBuilder, PoolEdit,
     PoolError, ReservedPrefix, SubnetPool, UncarveError,
 };
-pub use prefixes::{aggregate, cover_range, nth_subnet, subnet_index, supernet};
+pub use prefixes::{
+    address_after, aggregate, cover_range, nth_subnet, subnet_index, supernet, walk,
+};
 pub use special::{Policy, Special};
 #[cfg(feature = "serde")]
 pub use subnet::SnapshotError;
 pub use subnet::{
-    AllocError, AllocRequest, Grant, Holder, Holding, Release, ReleaseError, Reservation, Rest,
-    Role, Shortage, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage,
+    AllocError, AllocRequest, Explanation, Grant, Holder, Holding, Release, ReleaseError,
+    Reservation, Rest, Role, Shortage, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage, Why,
 };
 pub use usable::{first_usable, last_usable, nth_usable, usable_count};
