@@ -6,6 +6,8 @@
 //! - [`SubnetPool`]: one address space. Subnets are carved from it and never overlap.
 //! - [`Subnet`]: the addresses of one subnet, each free, reserved, held or resting.
 //!
+//! [`Ipam`] holds several of both and changes them together or not at all.
+//!
 //! Both know who holds what by [`Owner`] keys, answer a repeated request with the same grant, return
 //! every change as a [`Change`] that can be replayed or undone, and (feature `serde`) write themselves
 //! as canonical snapshots.
@@ -49,6 +51,7 @@ pub mod embed;
 mod family;
 #[cfg(feature = "serde")]
 mod hex;
+mod ipam;
 mod owner;
 mod owners;
 mod pool;
@@ -65,6 +68,7 @@ mod usable;
 pub use change::{Change, ReplayError};
 pub use count::Count;
 pub use family::Family;
+pub use ipam::{Ipam, IpamEdit, IpamError, OverlayRequest, PodGrant, Transaction};
 pub use owner::Owner;
 #[cfg(feature = "serde")]
 pub use pool::PoolSnapshotError;
