@@ -440,7 +440,12 @@ impl Subnet {
         for attempt in 0..PROBES {
             at = low + probe.place(attempt, high - low);
             // A name comes back to its own address even while that rests.
-            let own = || !inside && self.resting_at(at).is_some_and(|rest| rest.owner == *owner);
+            let own = || {
+                let rest = self
+                    .resting_at(at)
+                    .filter(|_| !inside && !self.reserved.contains(at));
+                rest.is_some_and(|rest| rest.owner == *owner)
+            };
             if !set.contains(at) || own() {
                 return Some((at, Why::Hashed { attempt }));
             }
