@@ -42,7 +42,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut pool = builder.build().expect("a pool");
     let mut live: BTreeMap<usize, IpNet> = BTreeMap::new();
     for turn in 1usize.. {
-        let Some((net, first, size)) = prefix(turn as u8 * 5) else {
+        let Some((net, first, size)) = prefix((turn as u8).wrapping_mul(5)) else {
             return;
         };
         let len = net.prefix_len();

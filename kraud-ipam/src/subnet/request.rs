@@ -197,7 +197,6 @@ impl Holding {
 
 /// The answer to a request: what is held now, and what changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "the change belongs into the log"]
 pub struct Grant {
     pub(crate) holding: Holding,
     pub(crate) why: Why,
