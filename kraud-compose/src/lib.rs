@@ -49,6 +49,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod daemon;
 mod diagnostic;
 mod dotenv;
 mod interpolate;
@@ -59,11 +60,14 @@ mod lower;
 mod merge;
 mod model;
 mod options;
+#[cfg(feature = "serde")]
+mod report;
 mod source;
 mod span;
 mod text;
 mod yaml;
 
+pub use daemon::{AddressPool, Daemon, Ipv6Decision};
 pub use diagnostic::{
     Code, Diagnostic, Diagnostics, Edit, Fix, Label, ParseCodeError, Severity, Short,
 };
@@ -73,9 +77,15 @@ pub use lower::project_name as normalize_project_name;
 pub use model::{
     DependsOn, Driver, Endpoint, ExtraHost, Ipam, IpipOptions, Ipv4Assignment, Ipv6Assignment,
     IpvlanFlag, IpvlanMode, IpvlanOptions, Link, MacAddr, MacvlanMode, MacvlanOptions, Network,
-    NetworkMode, ParseMacError, ParsePortError, Pool, Port, PortRange, Project, Protocol,
+    NetworkMode, Pairs, ParseMacError, ParsePortError, Pool, Port, PortRange, Project, Protocol,
     Provenance, ReplicaAddress, Service,
 };
 pub use options::{Budget, Dialect, Options, Profile};
+#[cfg(feature = "serde")]
+pub use report::{
+    Finding, Place, Related, Repair, Replace, Report, Sarif, SarifArtifactChange, SarifContent,
+    SarifDriver, SarifFix, SarifLocation, SarifMessage, SarifPhysicalLocation, SarifRegion,
+    SarifReplacement, SarifResult, SarifRule, SarifRun, SarifTool, SarifUri, lint,
+};
 pub use source::{MemoryProvider, NoProvider, Provider, ProviderError, Sources, StdProvider};
 pub use span::{FileId, Location, Position, SourceFile, SourceMap, Span, Spanned};

@@ -92,6 +92,7 @@ pub struct Options {
     pub(crate) profiles: Vec<String>,
     pub(crate) env_files: Option<Vec<String>>,
     pub(crate) foreign_pools: Vec<(String, IpNet)>,
+    pub(crate) parent_subnets: Vec<(String, IpNet)>,
     pub(crate) budget: Budget,
 }
 
@@ -153,6 +154,14 @@ impl Options {
     #[must_use]
     pub fn foreign_pool(mut self, name: impl Into<String>, subnet: IpNet) -> Self {
         self.foreign_pools.push((name.into(), subnet));
+        self
+    }
+
+    /// A subnet that a link of the host is in: an ipvlan network in L3 on this link has to have
+    /// another one.
+    #[must_use]
+    pub fn parent_subnet(mut self, link: impl Into<String>, subnet: IpNet) -> Self {
+        self.parent_subnets.push((link.into(), subnet.trunc()));
         self
     }
 

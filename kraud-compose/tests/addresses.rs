@@ -121,3 +121,40 @@ fn defaults_of_variables_count() {
         assert_eq!(address.to_string(), "10.0.0.5");
     }
 }
+
+#[test]
+fn what_comes_from_the_environment_stays_there() {
+    let (_, diagnostics) = load_with(
+        "services:\n  a: {image: x, hostname: '${SECRET} x', networks: {n: {interface_name: \"$SECRET\"}}}\nnetworks:\n  n: {driver: \"$SECRET\", name: 'a-${SECRET}'}\n  m: {name: 'a-${SECRET}'}\n",
+        &[("SECRET", "hunter2-hunter2-hunter2")],
+    );
+    assert!(
+        has(&diagnostics, "KC0117") && has(&diagnostics, "KC0216"),
+        "{diagnostics}"
+    );
+    assert!(
+        !format!("{:?}", diagnostics.as_slice()).contains("hunter2"),
+        "{diagnostics}"
+    );
+    assert!(
+        diagnostics
+            .to_string()
+            .contains("the same name `a-${SECRET}`"),
+        "{diagnostics}"
+    );
+}
+
+#[test]
+fn a_fix_keeps_quotes_and_adds_them_where_ipv6_needs_them() {
+    for (written, fixed) in [("'fd12::1/64'", "'fd12::1'"), ("fd12::1/64", "'fd12::1'")] {
+        let text = format!(
+            "networks: {{n: {{ipam: {{config: [{{subnet: 'fd12::/64', gateway: {written}}}]}}}}}}"
+        );
+        let (_, diagnostics) = load(&text);
+        let d = diagnostics
+            .iter()
+            .find(|d| d.code.to_string() == "KC0209")
+            .unwrap();
+        assert_eq!(d.fixes[0].edits[0].text, fixed);
+    }
+}

@@ -42,7 +42,7 @@ fn interpolation_answers_as_compose_go() {
         }
         match (case.out, case.err) {
             (Some(out), _) => {
-                assert_eq!(ours.as_deref(), Ok(out.as_str().unwrap()), "{}", case.input)
+                assert_eq!(ours.as_deref(), Ok(out.as_str().unwrap()), "{}", case.input);
             }
             (None, Some(err)) => {
                 assert_eq!(

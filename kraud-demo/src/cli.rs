@@ -108,6 +108,8 @@ pub enum PlaneChoice {
     Kernel,
     /// TUN devices, kraud-tunnel and boringtun
     Userspace,
+    /// The first, third… host in the kernel, the others in userspace
+    Mixed,
 }
 
 /// Arguments of `lab`.

@@ -100,3 +100,24 @@ fn the_userspace_plane_gives_the_same_addresses_and_checks() {
     };
     assert_eq!(asked(&one), asked(&other));
 }
+
+#[test]
+#[ignore = "needs wireguard, ipvlan and ip6tnl: cargo xtask kernel-lane runs it"]
+fn a_host_in_the_kernel_and_one_in_userspace_understand_each_other() {
+    for underlay in ["v6", "v4"] {
+        let arguments = [
+            "lab",
+            "--plane",
+            "mixed",
+            "-o",
+            "json",
+            "--underlay",
+            underlay,
+        ];
+        let report = kraud(arguments).json();
+        all_as_expected(&report);
+        let peers = report["peers"].as_array().unwrap();
+        assert_eq!(peers.len(), 1, "the kernel's host knows the other one");
+        assert_eq!(peers[0]["handshake"], true);
+    }
+}

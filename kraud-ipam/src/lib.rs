@@ -50,6 +50,7 @@ mod family;
 #[cfg(feature = "serde")]
 mod hex;
 mod owner;
+mod owners;
 mod pool;
 mod prefixes;
 mod ranges;

@@ -152,6 +152,27 @@ impl Connection {
         })
     }
 
+    /// Sends a dump request once and hands the body of each message to `each`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::dump`], with [`Error::DumpInterrupted`] after the first attempt.
+    pub fn dump_once(
+        &mut self,
+        request: &mut [u8],
+        op: &dyn fmt::Display,
+        each: &mut OnMessage<'_>,
+    ) -> Result<()> {
+        self.prime()?;
+        if self.exchange(request, Until::Done, op, each)? {
+            return Err(Error::DumpInterrupted {
+                op: op.to_string(),
+                attempts: 1,
+            });
+        }
+        Ok(())
+    }
+
     /// Lets the kernel see the large receive buffer before the first dump, whose first part it sizes when it is
     /// requested. A no-op message is answered by an acknowledgement alone.
     fn prime(&mut self) -> Result<()> {
@@ -218,6 +239,15 @@ impl Connection {
         // Zero is what the kernel's own notifications carry.
         self.sequence = self.sequence.checked_add(1).unwrap_or(1);
         self.sequence
+    }
+
+    /// Takes that many sequence numbers in a row, none of them 0, and says the first.
+    pub(crate) fn reserve_sequences(&mut self, count: usize) -> u32 {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let last = self.sequence.checked_add(count).unwrap_or(count);
+        let first = last.saturating_sub(count).saturating_add(1);
+        self.sequence = last;
+        first
     }
 
     pub(crate) fn send(&mut self, datagram: &[u8], op: &dyn fmt::Display) -> Result<()> {

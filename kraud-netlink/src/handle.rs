@@ -38,10 +38,10 @@ use crate::wire::{Malformed, Writer};
 #[derive(Debug)]
 pub struct Handle {
     netns: Netns,
-    route: Connection,
+    pub(crate) route: Connection,
     generic: Option<Connection>,
     families: HashMap<&'static str, u16>,
-    names: Option<HashMap<String, u32>>,
+    pub(crate) names: Option<HashMap<String, u32>>,
     buffer: Vec<u8>,
 }
 
@@ -355,26 +355,79 @@ impl Handle {
         )
     }
 
-    /// All unicast and other routes of all tables, IPv4 and then IPv6.
+    /// All routes of all tables, IPv4 and then IPv6.
     ///
     /// # Errors
     ///
     /// As [`Self::links`].
     pub fn routes(&mut self) -> Result<Vec<RouteInfo>> {
-        let names = self.link_names()?;
-        let mut routes = Vec::new();
-        for family in [AF_INET, AF_INET6] {
-            let mut request = dump(RTM_GETROUTE, &family_header::<12>(family), |_| ());
-            let found = collect(&mut self.route, &mut request, "list routes", &mut |body| {
-                RouteInfo::parse(body, &names).map(Some)
-            });
-            match found {
-                // IPv6 may be absent altogether.
-                Err(error) if error.is_unsupported() => {}
-                found => routes.extend(found?),
-            }
-        }
+        let mut routes = self.routes_where(&RouteFilter::v4())?;
+        routes.extend(self.routes_where(&RouteFilter::v6())?);
         Ok(routes)
+    }
+
+    /// The routes that the filter lets through; the kernel leaves out the others.
+    ///
+    /// None at all is no error, nor is a table or an address family that the kernel does not have.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::links`].
+    pub fn routes_where(&mut self, filter: &RouteFilter) -> Result<Vec<RouteInfo>> {
+        let names = self.link_names()?;
+        let mut request = self.route_dump(filter)?;
+        let found = collect(&mut self.route, &mut request, "list routes", &mut |body| {
+            let info = RouteInfo::parse(body, &names)?;
+            Ok(filter.lets(&info).then_some(info))
+        });
+        match found {
+            Err(error) if error.is_unsupported() || error.is_not_found() => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    /// Hands the routes that the filter lets through to `each`, one after the other as they arrive.
+    ///
+    /// Needs no memory for the table as a whole. What was handed out cannot be taken back: where
+    /// [`Self::routes_where`] would start again, this ends with [`Error::DumpInterrupted`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::links`].
+    pub fn visit_routes(
+        &mut self,
+        filter: &RouteFilter,
+        each: &mut dyn FnMut(RouteInfo),
+    ) -> Result<()> {
+        let names = self.link_names()?;
+        let mut request = self.route_dump(filter)?;
+        let visited = self
+            .route
+            .dump_once(&mut request, &"list routes", &mut |_, body| {
+                let info = RouteInfo::parse(body, &names)?;
+                if filter.lets(&info) {
+                    each(info);
+                }
+                Ok(())
+            });
+        match visited {
+            Err(error) if error.is_unsupported() || error.is_not_found() => Ok(()),
+            visited => visited,
+        }
+    }
+
+    fn route_dump(&mut self, filter: &RouteFilter) -> Result<Vec<u8>> {
+        let mut header = family_header::<12>(if filter.ipv6 { AF_INET6 } else { AF_INET });
+        header[5] = filter.protocol.unwrap_or(0);
+        let index = filter.dev.as_ref().map(|dev| self.index(dev)).transpose()?;
+        Ok(dump(RTM_GETROUTE, &header, |w| {
+            if let Some(table) = filter.table {
+                w.u32(RTA_TABLE, table);
+            }
+            if let Some(index) = index {
+                w.u32(RTA_OIF, index);
+            }
+        }))
     }
 
     /// All policy routing rules, IPv4 and then IPv6.
@@ -443,6 +496,79 @@ impl Handle {
             Err(error) if error.is_not_found() => Err(link_not_found(dev)),
             answer => answer.map(|()| reader.into_inner().finish()),
         }
+    }
+}
+
+/// Which routes of one address family to list.
+///
+/// ```no_run
+/// use kraud_netlink::{Handle, RouteFilter};
+///
+/// let ours = Handle::current()?.routes_where(&RouteFilter::v4().protocol(75))?;
+/// # Ok::<(), kraud_netlink::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouteFilter {
+    /// IPv6 instead of IPv4.
+    pub ipv6: bool,
+    /// Only this owner's.
+    pub protocol: Option<u8>,
+    /// Only this table's.
+    pub table: Option<u32>,
+    /// Only those out of this link.
+    pub dev: Option<String>,
+}
+
+impl RouteFilter {
+    /// All IPv4 routes.
+    #[must_use]
+    pub fn v4() -> Self {
+        Self::default()
+    }
+
+    /// All IPv6 routes.
+    #[must_use]
+    pub fn v6() -> Self {
+        Self {
+            ipv6: true,
+            ..Self::default()
+        }
+    }
+
+    /// Only this owner's.
+    #[must_use]
+    pub fn protocol(mut self, protocol: u8) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+
+    /// Only this table's.
+    #[must_use]
+    pub fn table(mut self, table: u32) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// Only those out of this link.
+    #[must_use]
+    pub fn dev(mut self, dev: impl Into<String>) -> Self {
+        self.dev = Some(dev.into());
+        self
+    }
+
+    /// Kernels before 4.20 list everything, whatever was asked for.
+    fn lets(&self, info: &RouteInfo) -> bool {
+        let route = &info.route;
+        self.protocol
+            .is_none_or(|protocol| protocol == route.protocol)
+            && self.table.is_none_or(|table| table == route.table)
+            && self.dev.as_ref().is_none_or(|dev| {
+                route.dev.as_ref() == Some(dev)
+                    || route
+                        .nexthops
+                        .iter()
+                        .any(|hop| hop.dev.as_ref() == Some(dev))
+            })
     }
 }
 
@@ -520,11 +646,11 @@ fn collect<T>(
 }
 
 /// Asks the kernel for what messages need to know.
-struct Resolver<'a> {
-    handle: &'a mut Handle,
-    lookup: &'a dyn NetnsLookup,
+pub(crate) struct Resolver<'a> {
+    pub(crate) handle: &'a mut Handle,
+    pub(crate) lookup: &'a dyn NetnsLookup,
     /// Namespaces whose descriptors are in the message and must live until it is sent.
-    held: Vec<Netns>,
+    pub(crate) held: Vec<Netns>,
 }
 
 impl Resolve for Resolver<'_> {

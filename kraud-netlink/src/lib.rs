@@ -33,6 +33,7 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
+mod batch;
 mod command;
 mod connection;
 mod error;
@@ -48,10 +49,11 @@ mod spec;
 mod transport;
 pub mod wire;
 
+pub use batch::BatchReport;
 pub use command::{CommandContext, KeyFile};
 pub use connection::{Connection, OnMessage};
 pub use error::{Error, KernelError, Result};
-pub use handle::Handle;
+pub use handle::{Handle, RouteFilter};
 pub use message::{Protocol, Resolve, WIREGUARD_CHUNK, family_request, parse_family};
 pub use namespaces::{Namespaces, NetnsKind, NetnsLookup, RunNetns, Step};
 pub use netns::{Netns, NetnsId, RUN_NETNS};

@@ -8,6 +8,8 @@
 //! assert_eq!(checksum::update(0x9622, 0x4500, 0x4503), 0x961f);
 //! ```
 
+use crate::wire::array_or_zero;
+
 /// The one's complement sum of `bytes` as 16-bit big-endian words, folded to 16 bits, not inverted.
 ///
 /// An odd last byte counts as the high half of a word. A correct block that contains its own checksum
@@ -46,19 +48,17 @@ pub fn pseudo_header(addresses: &[u8], protocol: u8, length: u32) -> u64 {
 /// the data; only the last part may have an odd length.
 #[must_use]
 pub fn accumulate(start: u64, bytes: &[u8]) -> u64 {
-    // Four lanes, so that the additions of one step do not wait for each other.
-    let mut lanes = [start, 0, 0, 0];
+    let mut lanes = Lanes::new(start);
     let mut rest = bytes;
-    while let Some((block, tail)) = rest.split_first_chunk::<16>() {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *block;
-        lanes[0] += u64::from(u32::from_ne_bytes([a, b, c, d]));
-        lanes[1] += u64::from(u32::from_ne_bytes([e, f, g, h]));
-        lanes[2] += u64::from(u32::from_ne_bytes([i, j, k, l]));
-        lanes[3] += u64::from(u32::from_ne_bytes([m, n, o, p]));
+    while let Some((block, tail)) = rest.split_first_chunk::<BLOCK>() {
+        lanes.add(block);
         rest = tail;
     }
-    let [a, b, c, d] = lanes;
-    let mut sum = carry(carry(a, b), carry(c, d));
+    let mut sum = lanes.sum();
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        sum = carry(sum, u64::from_ne_bytes(*word));
+        rest = tail;
+    }
     while let Some((word, tail)) = rest.split_first_chunk::<4>() {
         sum = carry(sum, u64::from(u32::from_ne_bytes(*word)));
         rest = tail;
@@ -77,27 +77,70 @@ pub fn accumulate(start: u64, bytes: &[u8]) -> u64 {
 /// meant to be equally long.
 #[must_use]
 pub fn copy_accumulate(start: u64, to: &mut [u8], from: &[u8]) -> u64 {
-    const BLOCK: usize = 32;
+    // In a piece of this length no lane of 32 bits overflows.
+    const PIECE: usize = 1 << 20;
     let len = to.len().min(from.len());
     let (to, from) = (
         to.get_mut(..len).unwrap_or_default(),
         from.get(..len).unwrap_or_default(),
     );
-    let mut lanes = [0u64; BLOCK / 4];
-    let mut blocks = from.chunks_exact(BLOCK);
-    let mut places = to.chunks_exact_mut(BLOCK);
+    let pieces = to.chunks_mut(PIECE).zip(from.chunks(PIECE));
+    pieces.fold(start, |sum, (to, from)| copy_piece(sum, to, from))
+}
+
+/// One piece: the halves of each 32-bit word are added in lanes of their own, which a vector unit does side by side.
+#[inline]
+fn copy_piece(start: u64, to: &mut [u8], from: &[u8]) -> u64 {
+    let (mut low, mut high) = ([0u32; BLOCK / 4], [0u32; BLOCK / 4]);
+    let (mut places, mut blocks) = (to.chunks_exact_mut(BLOCK), from.chunks_exact(BLOCK));
     for (place, block) in places.by_ref().zip(blocks.by_ref()) {
+        let block: &[u8; BLOCK] = block.first_chunk().unwrap_or(&[0; BLOCK]);
         place.copy_from_slice(block);
-        for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(4)) {
-            *lane += u64::from(u32::from_ne_bytes(
-                word.first_chunk().copied().unwrap_or_default(),
-            ));
+        for (i, (low, high)) in low.iter_mut().zip(&mut high).enumerate() {
+            let word = u32::from_ne_bytes(array_or_zero(block, i * 4));
+            *low = low.wrapping_add(word & 0xffff);
+            *high = high.wrapping_add(word >> 16);
         }
     }
-    let rest = blocks.remainder();
-    places.into_remainder().copy_from_slice(rest);
-    let sum = lanes.iter().fold(start, |sum, lane| carry(sum, *lane));
-    accumulate(sum, rest)
+    places.into_remainder().copy_from_slice(blocks.remainder());
+    let lanes = low
+        .iter()
+        .zip(&high)
+        .map(|(low, high)| u64::from(*low) + (u64::from(*high) << 16))
+        .sum();
+    accumulate(carry(start, lanes), blocks.remainder())
+}
+
+/// How many bytes are added at a time.
+const BLOCK: usize = 32;
+
+/// A running sum in two parts, so that an addition does not wait for the one before; carries are counted beside it.
+struct Lanes {
+    sums: [u64; 2],
+    carries: u64,
+}
+
+impl Lanes {
+    const fn new(start: u64) -> Self {
+        Self {
+            sums: [start, 0],
+            carries: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, block: &[u8; BLOCK]) {
+        let word = |at| u64::from_ne_bytes(array_or_zero(block, at));
+        for (lane, at) in [(0, 0), (1, 8), (0, 16), (1, 24)] {
+            let (sum, overflow) = self.sums[lane].overflowing_add(word(at));
+            self.sums[lane] = sum;
+            self.carries += u64::from(overflow);
+        }
+    }
+
+    const fn sum(&self) -> u64 {
+        carry(carry(self.sums[0], self.sums[1]), self.carries)
+    }
 }
 
 /// Folds a running sum to 16 bits and turns it into the wire's byte order.

@@ -63,6 +63,8 @@ reasons! {
     MartianSource = "martian_source",
     /// An inner destination that cannot be on a wire.
     MartianDestination = "martian_destination",
+    /// An inner source that does not live behind the peer.
+    ForeignSource = "foreign_source",
     /// Congestion that the inner transport cannot be told of.
     Congestion = "congestion",
     /// The encapsulation limit is used up.
@@ -113,6 +115,7 @@ impl DecapError {
             Self::Extension(ExtError::RoutingHeader { .. }) => DropReason::RoutingHeader,
             Self::Extension(ExtError::UnrecognizedOption { .. }) => DropReason::UnrecognizedOption,
             Self::Extension(_) => DropReason::Extension,
+            Self::ForeignSource { .. } => DropReason::ForeignSource,
             Self::Fragment { .. } => DropReason::Fragment,
             Self::Inner(error) => inner(error.fault),
             Self::MartianDestination { .. } => DropReason::MartianDestination,

@@ -396,6 +396,14 @@ pub enum DecapError {
     /// The extension headers are wrong.
     #[error(transparent)]
     Extension(#[from] ExtError),
+    /// An inner source that does not live behind the peer ([`SourceFilter`](crate::sources::SourceFilter)).
+    #[error("inner source {address} does not live behind the peer {peer}")]
+    ForeignSource {
+        /// The outer source.
+        peer: Ipv6Addr,
+        /// The inner source.
+        address: IpAddr,
+    },
     /// A fragment of a tunnel packet: to be reassembled first (RFC 2473 section 7).
     #[error(
         "fragment {identification:#010x}, header at byte {offset}; reassemble before decapsulating"

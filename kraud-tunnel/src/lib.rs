@@ -38,6 +38,7 @@
 //! - [`fragment`], [`reassemble`]: cutting outer packets and putting them together, in bounded memory.
 //! - [`relay`]: an error from inside the tunnel, told to the source of the packet (RFC 2473 section 8).
 //! - [`gso`], [`gro`]: splitting superpackets of a TUN device and joining segments; [`batch`]: many packets at once.
+//! - [`sources`]: which peer may send from which inner addresses.
 //! - [`mss`]: clamping the segment size of TCP connections.
 //! - [`wireguard`]: the framing and padding of WireGuard's data messages.
 //! - [`icmp`]: the messages that a tunnel sends to the source of a packet.
@@ -71,6 +72,7 @@ pub mod mss;
 pub mod mtu;
 pub mod reassemble;
 pub mod relay;
+pub mod sources;
 pub mod wire;
 pub mod wireguard;
 

@@ -255,7 +255,10 @@ fn a_batch_does_what_one_call_each_does() {
     }
     assert_eq!(packets, alone);
     assert_eq!(
-        results[7].1.as_ref().map_err(|e| e.reason()),
+        results[7]
+            .1
+            .as_ref()
+            .map_err(kraud_tunnel::EncapError::reason),
         Err(DropReason::InnerVersion)
     );
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use chacha20poly1305::{AeadInPlace, ChaCha20Poly1305, KeyInit};
 use common::rows;
 use kraud_tunnel::wireguard::{
     DataHeader, HEADER_LEN, REJECT_AFTER_MESSAGES, TAG_LEN, message_len, padding,
@@ -35,7 +36,29 @@ fn framing_and_padding_follow_the_vectors() {
         header.emit(&mut front).expect("room");
         assert_eq!(front, datagram[..HEADER_LEN], "{}", row.name());
         assert!(header.counter < REJECT_AFTER_MESSAGES);
+        assert_eq!(
+            sealed(&row, header, &plaintext, mtu),
+            datagram,
+            "{}",
+            row.name()
+        );
     }
+}
+
+/// The whole datagram, made the way a plane makes it: in one buffer, header in front, tag behind.
+fn sealed(row: &common::Row, header: DataHeader, plaintext: &[u8], mtu: usize) -> Vec<u8> {
+    let mut buf = vec![0; message_len(plaintext.len(), mtu)];
+    header.emit(&mut buf).expect("room");
+    buf[HEADER_LEN..HEADER_LEN + plaintext.len()].copy_from_slice(plaintext);
+    let end = buf.len() - TAG_LEN;
+    let mut nonce = [0; 12];
+    nonce[4..].copy_from_slice(&header.counter.to_le_bytes());
+    let cipher = ChaCha20Poly1305::new_from_slice(&row.bytes("key")).expect("32 bytes");
+    let tag = cipher
+        .encrypt_in_place_detached(&nonce.into(), &[], &mut buf[HEADER_LEN..end])
+        .expect("short");
+    buf[end..].copy_from_slice(&tag);
+    buf
 }
 
 #[test]

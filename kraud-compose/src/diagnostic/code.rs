@@ -135,7 +135,7 @@ codes! {
     223 "KC0223" UNUSED_NETWORK "-NNN" "a network without members";
     224 "KC0224" NETWORK_KEY "EEEE" "a network key with characters that are not allowed";
     225 "KC0225" BAD_PARENT "EEEE" "a parent link that cannot be one";
-    226 "KC0226" PARENT_SUBNET "-WWW" "an ipvlan L3 subnet that is the parent's own";
+    226 "KC0226" PARENT_SUBNET "EEEE" "an ipvlan L3 subnet that is the parent's own";
     227 "KC0227" INTERNAL_PARENT "WWWW" "`internal` wins over `parent`";
     228 "KC0228" WEAK_ULA "-NNN" "a unique local prefix without a random global ID";
     229 "KC0229" DRIVER_OPTION "EEEE" "a driver option has no such value";
@@ -169,6 +169,7 @@ codes! {
     406 "KC0406" ALIAS_CLASH "-WWW" "two services have the same name in a network";
     407 "KC0407" BAD_HOSTNAME "-WWW" "a host name with characters that are not allowed";
     408 "KC0408" PORTS_NOT_APPLIED "---N" "published ports are not applied";
+    409 "KC0409" HOST_ADDRESS "WWEE" "an extra host has no IP address";
 
     // Several files.
     501 "KC0501" INCLUDE "EEEE" "an `include` cannot be followed";

@@ -244,6 +244,69 @@ impl fmt::Display for Short<'_> {
     }
 }
 
+/// A scalar with variables in it: its place, and their names and values.
+pub(crate) type Replaced = (Span, Vec<(String, String)>);
+
+fn replaced(variables: &[Replaced], span: Span) -> Option<&[(String, String)]> {
+    let at = variables.binary_search_by_key(&span, |(s, _)| *s).ok()?;
+    variables.get(at).map(|(_, list)| list.as_slice())
+}
+
+/// Puts `${NAME}` for the values of variables in the texts of a finding about them. Addresses and
+/// numbers stay: they are no secrets, and without them there is nothing to say.
+fn redact(diagnostic: &mut Diagnostic, variables: &[Replaced]) {
+    let spans = diagnostic
+        .labels
+        .iter()
+        .map(|l| l.span)
+        .chain([diagnostic.span]);
+    let found: Vec<&(String, String)> = spans
+        .filter_map(|span| replaced(variables, span))
+        .flatten()
+        .filter(|(_, value)| value.len() > 2 && !harmless(value))
+        .collect();
+    for (name, value) in found {
+        let hide = |text: &mut String| {
+            if text.contains(value.as_str()) {
+                *text = text.replace(value.as_str(), &format!("${{{name}}}"));
+            }
+        };
+        hide(&mut diagnostic.message);
+        hide(&mut diagnostic.label);
+        diagnostic.labels.iter_mut().for_each(|l| hide(&mut l.text));
+        diagnostic.help.iter_mut().for_each(hide);
+    }
+}
+
+fn harmless(value: &str) -> bool {
+    value.parse::<std::net::IpAddr>().is_ok()
+        || value.parse::<ipnet::IpNet>().is_ok()
+        || value
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b == b'.' || b == b'/')
+}
+
+/// Keeps quotes where there are some, puts them where the new text needs them, and drops a fix that
+/// would write a variable's value into the file.
+fn mend_fixes(diagnostic: &mut Diagnostic, sources: &SourceMap, variables: &[Replaced]) {
+    let plain = |edit: &Edit| replaced(variables, edit.span).is_none();
+    diagnostic.fixes.retain(|fix| fix.edits.iter().all(plain));
+    for edit in diagnostic.fixes.iter_mut().flat_map(|fix| &mut fix.edits) {
+        let quote = sources
+            .slice(edit.span)
+            .chars()
+            .next()
+            .filter(|c| matches!(c, '"' | '\''));
+        let colons = edit.text.contains("::") || edit.text.ends_with(':');
+        let quoted = edit.text.starts_with(['"', '\'']);
+        match quote {
+            Some(quote) if !quoted => edit.text = format!("{quote}{}{quote}", edit.text),
+            None if colons && !quoted => edit.text = format!("'{}'", edit.text),
+            _ => {}
+        }
+    }
+}
+
 /// Collects findings; sets their severity by profile and drops those a profile does not want.
 #[derive(Debug)]
 pub(crate) struct Sink {
@@ -273,7 +336,6 @@ impl Sink {
         self.muted = true;
     }
 
-    #[expect(dead_code, reason = "for the costly checks")]
     /// Whether a finding with this code would be kept; lets a costly check be skipped.
     pub(crate) fn wants(&self, code: Code) -> bool {
         !self.muted && code.severity(self.profile).is_some()
@@ -289,7 +351,12 @@ impl Sink {
         }
     }
 
-    pub(crate) fn finish(mut self, sources: Arc<SourceMap>) -> Diagnostics {
+    /// The findings in order, what came from the environment taken back to the file's words.
+    pub(crate) fn finish(mut self, sources: Arc<SourceMap>, variables: &[Replaced]) -> Diagnostics {
+        for diagnostic in &mut self.items {
+            redact(diagnostic, variables);
+            mend_fixes(diagnostic, &sources, variables);
+        }
         let key = |d: &Diagnostic| (d.span, d.code);
         self.items
             .sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message)));

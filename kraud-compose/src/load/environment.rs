@@ -13,7 +13,7 @@ use crate::span::{FileId, Span};
 /// The variables of environment files. Those of an including file win over those of an included.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
-    outer: Option<Rc<Environment>>,
+    outer: Option<Rc<Self>>,
     values: HashMap<String, String>,
     /// `COMPOSE_PROJECT_NAME`, once the name is known.
     project: RefCell<Option<String>>,

@@ -107,7 +107,7 @@ struct Loader<'a> {
     interpolation_left: usize,
     files_left: usize,
     anchors: Vec<Anchored>,
-    variables: Vec<(Span, Vec<String>)>,
+    variables: Vec<crate::diagnostic::Replaced>,
     tags: bool,
     broken: bool,
     /// Files that `extends` has loaded, by path and directory of variables.
@@ -265,7 +265,7 @@ impl<'a> Loader<'a> {
         for &id in dollars {
             let span = self.tree.span(id);
             let template = self.tree.str(id).unwrap_or_default().to_owned();
-            let mut names: Vec<String> = Vec::new();
+            let mut names: Vec<(String, String)> = Vec::new();
             let mut missing: Vec<String> = Vec::new();
             let mut interpolation = Interpolation {
                 lookup: &mut |name, quiet| {
@@ -273,7 +273,7 @@ impl<'a> Loader<'a> {
                     if value.is_none() && !quiet {
                         missing.push(name.to_owned());
                     }
-                    names.push(name.to_owned());
+                    names.push((name.to_owned(), value.clone().unwrap_or_default()));
                     value
                 },
                 depth: self.options.budget.interpolation_depth,
@@ -364,10 +364,11 @@ impl<'a> Loader<'a> {
         };
         let mut project = lower::lower(&mut cx, root, self.options.dialect, &naming, &sources);
         check::check(&project, self.options, &mut self.sink);
+        let diagnostics = self.sink.finish(Arc::clone(&sources), &self.variables);
         project.tree = self.tree;
         project.anchors = self.anchors;
         project.variables = self.variables;
         let project = (!self.broken && root.is_some()).then_some(project);
-        (project, self.sink.finish(sources))
+        (project, diagnostics)
     }
 }

@@ -10,6 +10,7 @@ mod scalar;
 mod service;
 mod service_lists;
 
+pub(crate) use endpoint::first_usable;
 pub use project::project_name;
 pub(crate) use project::{Naming, lower};
 
@@ -25,7 +26,7 @@ pub(crate) struct Context<'a> {
     pub(crate) sink: &'a mut Sink,
     pub(crate) dialect: Dialect,
     /// Spans of scalars with variables in them, sorted.
-    pub(crate) variables: &'a [(Span, Vec<String>)],
+    pub(crate) variables: &'a [crate::diagnostic::Replaced],
 }
 
 impl Context<'_> {

@@ -13,7 +13,7 @@ pub use driver::{
     Driver, IpipOptions, IpvlanFlag, IpvlanMode, IpvlanOptions, MacvlanMode, MacvlanOptions,
 };
 pub use mac::{MacAddr, ParseMacError};
-pub use network::{Ipam, Network, Pool};
+pub use network::{Ipam, Network, Pairs, Pool};
 pub use port::{ParsePortError, Port, PortRange, Protocol};
 pub(crate) use project::Anchored;
 pub use project::{Project, Provenance};

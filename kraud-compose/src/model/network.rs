@@ -4,8 +4,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::driver::{Driver, IpipOptions, IpvlanOptions, MacvlanOptions};
+use super::driver::{Driver, IpipOptions, IpvlanMode, IpvlanOptions, MacvlanOptions};
 use crate::span::{Span, Spanned};
+
+/// Names and values in file order, each with its place.
+pub type Pairs = Vec<(Spanned<String>, Spanned<String>)>;
 
 /// A network of the project.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +23,7 @@ pub struct Network {
     /// The driver as it is written, aliases kept; `None` when the file names none.
     pub written_driver: Option<Spanned<String>>,
     /// The driver's options as they are written.
-    pub driver_opts: Vec<(Spanned<String>, Spanned<String>)>,
+    pub driver_opts: Pairs,
     /// The options of an ipvlan network; defaults for other drivers.
     pub ipvlan: IpvlanOptions,
     /// The options of a macvlan network; defaults for other drivers.
@@ -40,7 +43,7 @@ pub struct Network {
     /// `enable_ipv6`, or docker's driver option of that name.
     pub enable_ipv6: Option<Spanned<bool>>,
     /// Labels.
-    pub labels: Vec<(Spanned<String>, Spanned<String>)>,
+    pub labels: Pairs,
     /// The file does not declare it: it is the `default` that a service without networks joins.
     pub implicit: bool,
     /// The whole declaration, the key included.
@@ -71,6 +74,29 @@ impl Network {
             .map_or(self.driver.is_kraud_overlay(), |b| b.value)
     }
 
+    /// The name of the bridge link, where the file fixes it
+    /// (`com.docker.network.bridge.name`); without it docker makes one up. Never `docker0` by
+    /// itself: that is the link of the predefined `bridge` network alone.
+    #[must_use]
+    pub fn bridge_name(&self) -> Option<&Spanned<String>> {
+        let mut opts = self.driver_opts.iter();
+        let found = opts.find(|(key, _)| key.value == "com.docker.network.bridge.name");
+        found.map(|(_, name)| name)
+    }
+
+    /// The address that a pool's members send to for other networks: the gateway as it is written,
+    /// else the first usable address. `None` where there is no gateway: in ipvlan L3 and L3S (the
+    /// route is the device), in internal networks, and in pools without a subnet.
+    #[must_use]
+    pub fn gateway(&self, pool: &Pool) -> Option<IpAddr> {
+        let device = self.driver == Driver::Ipvlan && self.ipvlan.mode != IpvlanMode::L2;
+        if device || self.is_internal() {
+            return None;
+        }
+        let first = || Some(crate::lower::first_usable(pool.subnet?.value));
+        pool.gateway.map(|g| g.value).or_else(first)
+    }
+
     /// The canonical subnets in file order.
     pub fn subnets(&self) -> impl Iterator<Item = IpNet> + '_ {
         self.ipam.pools.iter().filter_map(|p| Some(p.subnet?.value))
@@ -97,7 +123,7 @@ pub struct Ipam {
     /// `config`, in file order.
     pub pools: Vec<Pool>,
     /// Options for the driver.
-    pub options: Vec<(Spanned<String>, Spanned<String>)>,
+    pub options: Pairs,
 }
 
 /// One entry of `ipam.config`.

@@ -33,7 +33,7 @@ pub struct Project {
     #[expect(dead_code, reason = "the way to what the model does not own")]
     pub(crate) root: Option<crate::yaml::NodeId>,
     pub(crate) anchors: Vec<Anchored>,
-    pub(crate) variables: Vec<(Span, Vec<String>)>,
+    pub(crate) variables: Vec<crate::diagnostic::Replaced>,
 }
 
 /// An anchor's name and the extent of what it stands for.
@@ -101,7 +101,9 @@ impl Project {
             variables: variables
                 .ok()
                 .and_then(|i| self.variables.get(i))
-                .map_or_else(Vec::new, |(_, names)| names.clone()),
+                .map_or_else(Vec::new, |(_, list)| {
+                    list.iter().map(|(name, _)| name.clone()).collect()
+                }),
             anchor: self
                 .anchors
                 .iter()

@@ -534,6 +534,13 @@ impl Builder<'_> {
             .and_then(|rest| rest.chars().next())
             .map_or(0, char::len_utf8);
         let span = Span::new(self.file, at, at + width);
+        if matches!(
+            error.kind(),
+            granit_parser::ErrorKind::RecursionLimitExceeded
+        ) {
+            let _ = self.not_too_deep(usize::MAX, span);
+            return;
+        }
         let mut d = Diagnostic::new(
             Code::SYNTAX,
             span,

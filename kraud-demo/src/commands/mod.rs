@@ -74,10 +74,10 @@ pub fn deployment(
 fn plan(args: &PlanArgs) -> Result<(), Error> {
     let project = input::load(&args.input)?;
     let deployment = deployment(&project, &args.input, args.topology)?;
-    let plane = if args.plane == PlaneChoice::Userspace {
-        Plane::Userspace
-    } else {
-        Plane::Kernel
+    let plane = match args.plane {
+        PlaneChoice::Auto | PlaneChoice::Kernel => Plane::Kernel,
+        PlaneChoice::Userspace => Plane::Userspace,
+        PlaneChoice::Mixed => Plane::Mixed,
     };
     let plan = Plan::new(&deployment, plane)?;
     match args.output {

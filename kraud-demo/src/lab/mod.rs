@@ -160,11 +160,9 @@ fn peers(
     plane: Plane,
     keys: &Keys,
 ) -> Result<Vec<PeerRow>, Error> {
-    if plane == Plane::Userspace {
-        return Ok(Vec::new());
-    }
     let mut rows = Vec::new();
-    for host in &deployment.hosts {
+    let hosts = deployment.hosts.iter().enumerate();
+    for (_, host) in hosts.filter(|(index, _)| plane.is_kernel(*index)) {
         for peer in machine.wireguard_peers(host)? {
             let name = keys
                 .iter()

@@ -28,11 +28,10 @@ const MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x4b]);
 
 pub(super) fn plan(
     deployment: &Deployment,
-    index: usize,
+    host: &Host,
     mtu: Mtu,
     steps: &mut Vec<Step>,
 ) -> Result<(), Error> {
-    let host = &deployment.hosts[index];
     let vpc = vpc_namespace(host);
     let others = || {
         deployment

@@ -37,6 +37,8 @@ pub enum Plane {
     Kernel,
     /// TUN devices, kraud-tunnel and boringtun.
     Userspace,
+    /// The first, third… host in the kernel, the others in userspace: to show that the two understand each other.
+    Mixed,
 }
 
 impl Plane {
@@ -46,6 +48,17 @@ impl Plane {
         match self {
             Self::Kernel => "kernel",
             Self::Userspace => "userspace",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    /// Whether the host of this index has the kernel's links.
+    #[must_use]
+    pub fn is_kernel(self, host: usize) -> bool {
+        match self {
+            Self::Kernel => true,
+            Self::Userspace => false,
+            Self::Mixed => host.is_multiple_of(2),
         }
     }
 }
@@ -72,32 +85,27 @@ impl Plan {
     pub fn new(deployment: &Deployment, plane: Plane) -> Result<Self, Error> {
         carried(deployment)?;
         let mtu = Mtu::predict(&deployment.hosts)?;
-        let mut plan = Self {
-            namespaces: vec![ROUTER.to_owned()],
-            steps: Vec::new(),
-            mtu,
-        };
-        plan.namespaces
-            .extend(deployment.hosts.iter().map(|host| host.name.clone()));
-        if plane == Plane::Kernel {
-            plan.namespaces
-                .extend(deployment.hosts.iter().map(vpc_namespace));
-        }
-        plan.namespaces
-            .extend(deployment.pods.iter().map(|pod| pod.name.clone()));
+        let hosts = || deployment.hosts.iter().enumerate();
+        let in_kernel = || hosts().filter(|(index, _)| plane.is_kernel(*index));
+
+        let mut namespaces = vec![ROUTER.to_owned()];
+        namespaces.extend(hosts().map(|(_, host)| host.name.clone()));
+        namespaces.extend(in_kernel().map(|(_, host)| vpc_namespace(host)));
+        namespaces.extend(deployment.pods.iter().map(|pod| pod.name.clone()));
 
         let mut steps = Vec::new();
         underlay::plan(&deployment.hosts, &mut steps);
-        if plane == Plane::Kernel {
-            for index in 0..deployment.hosts.len() {
-                host::plan(deployment, index, mtu, &mut steps)?;
-            }
+        for (_, host) in in_kernel() {
+            host::plan(deployment, host, mtu, &mut steps)?;
         }
         for pod in &deployment.pods {
-            pod::plan(deployment, pod, plane, mtu, &mut steps);
+            pod::plan(deployment, pod, plane.is_kernel(pod.host), mtu, &mut steps);
         }
-        plan.steps = steps;
-        Ok(plan)
+        Ok(Self {
+            namespaces,
+            steps,
+            mtu,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use kraud_netlink::{AddrGenMode, Encap, Ip6Tnl, IpvlanMode, Link, LinkChange, Ro
 
 use super::host::PARENT;
 use super::step::{Action, Step};
-use super::{Mtu, OVERLAY_DEVICE, POD_DEVICE, PROTOCOL, Plane, vpc_namespace};
+use super::{Mtu, OVERLAY_DEVICE, POD_DEVICE, PROTOCOL, vpc_namespace};
 use crate::model::{Deployment, Membership, Pod};
 
 /// Routes that share device and metric hash into one chain in the kernel, so each gets a metric of its own.
@@ -16,14 +16,14 @@ const FIRST_METRIC: u32 = 1024;
 pub(super) fn plan(
     deployment: &Deployment,
     pod: &Pod,
-    plane: Plane,
+    in_kernel: bool,
     mtu: Mtu,
     steps: &mut Vec<Step>,
 ) {
     let Some(address) = pod.address else { return };
-    vpc(deployment, pod, address, plane, mtu, steps);
+    vpc(deployment, pod, address, in_kernel, mtu, steps);
     if !pod.memberships.is_empty() {
-        overlays(deployment, pod, address, plane, mtu, steps);
+        overlays(deployment, pod, address, in_kernel, mtu, steps);
     }
 }
 
@@ -32,25 +32,24 @@ fn vpc(
     deployment: &Deployment,
     pod: &Pod,
     address: Ipv6Addr,
-    plane: Plane,
+    in_kernel: bool,
     mtu: Mtu,
     steps: &mut Vec<Step>,
 ) {
-    match plane {
-        Plane::Kernel => {
-            let host = vpc_namespace(&deployment.hosts[pod.host]);
-            let link = Link::ipvlan(POD_DEVICE, PARENT, IpvlanMode::L3)
-                .netns(&pod.name)
-                .mtu(mtu.vpc);
-            steps.push(Step::add_link(host, link));
-            steps.push(Step::set_link(
-                &pod.name,
-                LinkChange::new(POD_DEVICE)
-                    .addr_gen_mode(AddrGenMode::None)
-                    .up(),
-            ));
-        }
-        Plane::Userspace => tun(&pod.name, POD_DEVICE, mtu.vpc, steps),
+    if in_kernel {
+        let host = vpc_namespace(&deployment.hosts[pod.host]);
+        let link = Link::ipvlan(POD_DEVICE, PARENT, IpvlanMode::L3)
+            .netns(&pod.name)
+            .mtu(mtu.vpc);
+        steps.push(Step::add_link(host, link));
+        steps.push(Step::set_link(
+            &pod.name,
+            LinkChange::new(POD_DEVICE)
+                .addr_gen_mode(AddrGenMode::None)
+                .up(),
+        ));
+    } else {
+        tun(&pod.name, POD_DEVICE, mtu.vpc, steps);
     }
     let net = IpNet::V6(Ipv6Net::from(address));
     steps.push(Step::add_address(&pod.name, POD_DEVICE, net));
@@ -64,19 +63,18 @@ fn overlays(
     deployment: &Deployment,
     pod: &Pod,
     address: Ipv6Addr,
-    plane: Plane,
+    in_kernel: bool,
     mtu: Mtu,
     steps: &mut Vec<Step>,
 ) {
-    match plane {
-        Plane::Kernel => {
-            let link = Link::new(OVERLAY_DEVICE, Ip6Tnl::external()).mtu(mtu.overlay);
-            steps.push(Step::add_link(
-                &pod.name,
-                link.addr_gen_mode(AddrGenMode::None).up(),
-            ));
-        }
-        Plane::Userspace => tun(&pod.name, OVERLAY_DEVICE, mtu.overlay, steps),
+    if in_kernel {
+        let link = Link::new(OVERLAY_DEVICE, Ip6Tnl::external()).mtu(mtu.overlay);
+        steps.push(Step::add_link(
+            &pod.name,
+            link.addr_gen_mode(AddrGenMode::None).up(),
+        ));
+    } else {
+        tun(&pod.name, OVERLAY_DEVICE, mtu.overlay, steps);
     }
     for own in pod.memberships.iter().flat_map(Membership::addresses) {
         steps.push(Step::add_routeless_address(
@@ -101,7 +99,7 @@ fn overlays(
                 .src(source)
                 .metric(metric)
                 .protocol(PROTOCOL);
-            if plane == Plane::Kernel {
+            if in_kernel {
                 route = route.encap(Encap::ip6(peer_address).src(address).hop_limit(64));
             }
             steps.push(Step::add_route(&pod.name, route));

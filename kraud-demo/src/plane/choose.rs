@@ -25,6 +25,19 @@ pub fn choose(choice: PlaneChoice) -> Result<(Plane, String), Error> {
                 help: format!("{MODULES}, or take --plane userspace"),
             }),
         },
+        PlaneChoice::Mixed => {
+            tun()?;
+            match missing_links()? {
+                None => Ok((
+                    Plane::Mixed,
+                    "as asked; the first, third… host in the kernel, the others not".to_owned(),
+                )),
+                Some(missing) => Err(Error::Unavailable {
+                    what: format!("half of the hosts would need the kernel's links: {missing}"),
+                    help: format!("{MODULES}, or take --plane userspace"),
+                }),
+            }
+        }
         PlaneChoice::Userspace => tun().map(|()| (Plane::Userspace, "as asked".to_owned())),
         PlaneChoice::Auto => match missing_links()? {
             None => Ok((

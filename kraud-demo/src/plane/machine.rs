@@ -20,7 +20,7 @@ use kraud_netlink::{self as netlink, Namespaces, Op, Peer, PeerInfo, Wireguard};
 #[derive(Debug)]
 pub struct Machine {
     // The plane's threads stop before the namespaces below them go.
-    _userspace: Option<Userspace>,
+    _userspace: Userspace,
     namespaces: Namespaces,
 }
 
@@ -60,10 +60,7 @@ impl Machine {
                 Action::Tun { device } => building.open_tun(&step.namespace, device)?,
             }
         }
-        let userspace = match plane {
-            Plane::Kernel => None,
-            Plane::Userspace => Some(building.start_userspace(deployment, keys)?),
-        };
+        let userspace = building.start_userspace(deployment, keys, plane)?;
         Ok(Self {
             _userspace: userspace,
             namespaces: building.namespaces,
@@ -142,9 +139,11 @@ impl Building {
         &mut self,
         deployment: &Deployment,
         keys: &Keys,
+        plane: Plane,
     ) -> Result<Userspace, Error> {
         let mut hosts = Vec::with_capacity(deployment.hosts.len());
-        for (index, host) in deployment.hosts.iter().enumerate() {
+        let hosts_of = deployment.hosts.iter().enumerate();
+        for (index, host) in hosts_of.filter(|(index, _)| !plane.is_kernel(*index)) {
             let socket = run_in(&self.namespaces, &host.name, || {
                 userspace::open_socket(host.port)
             })?;

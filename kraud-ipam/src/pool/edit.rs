@@ -113,10 +113,7 @@ impl SubnetPool {
             free.take_all(prefix);
         }
         self.held.insert(first, carved.clone());
-        let list = self.owners.entry(carved.owner.clone()).or_default();
-        if let Err(place) = list.binary_search(&first) {
-            list.insert(place, first);
-        }
+        self.owners.insert(&carved.owner, first);
         Ok(())
     }
 
@@ -136,12 +133,7 @@ impl SubnetPool {
                 }
             }
         }
-        if let Some(list) = self.owners.get_mut(&carved.owner) {
-            list.retain(|entry| *entry != first);
-            if list.is_empty() {
-                self.owners.remove(&carved.owner);
-            }
-        }
+        self.owners.remove(&carved.owner, &first);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::{
     Count, Owner, Policy, Special,
     family::{Family, bounds},
+    owners::Owners,
     ranges::RangeSet,
     set::BlockSet,
 };
@@ -61,7 +62,7 @@ pub struct SubnetPool {
     held: BTreeMap<u128, Carved>,
     /// What is neither held nor reserved, for each base.
     free: Vec<BlockSet>,
-    owners: BTreeMap<Owner, Vec<u128>>,
+    owners: Owners<u128>,
     revision: u64,
 }
 
@@ -227,7 +228,7 @@ impl PoolBuilder {
             reservations,
             reserved,
             held: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            owners: Owners::new(),
             revision: 0,
         })
     }
@@ -346,9 +347,8 @@ impl SubnetPool {
     /// The subnets of an owner, by address.
     pub fn subnets_of(&self, owner: &str) -> impl Iterator<Item = &Carved> + '_ {
         self.owners
-            .get(owner)
-            .into_iter()
-            .flatten()
+            .places(owner)
+            .iter()
             .filter_map(|first| self.held.get(first))
     }
 
@@ -391,6 +391,11 @@ impl SubnetPool {
             name: r.name.clone(),
         });
         carved.chain(reserved).filter(move |_| same)
+    }
+
+    /// Whether a prefix overlaps a subnet. O(log n).
+    pub fn overlaps(&self, prefix: IpNet) -> bool {
+        Family::of_prefix(prefix) == self.family && self.held_overlap(prefix).is_some()
     }
 
     /// How many addresses of the bases are free. O(bases).

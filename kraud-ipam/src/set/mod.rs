@@ -91,6 +91,14 @@ impl<N: Number> NumberSet<N> {
             .filter(|free| from <= last && *free <= last)
     }
 
+    /// Adds the smallest number from `from` to `last` that is missing, and returns it.
+    #[inline]
+    pub fn take_next(&mut self, from: N, last: N) -> Option<N> {
+        let found = self.next_free(from, last)?;
+        self.insert(found);
+        Some(found)
+    }
+
     /// The smallest number from `from` to `last` that is in the set.
     #[inline]
     pub fn next_taken(&self, from: N, last: N) -> Option<N> {
@@ -135,16 +143,17 @@ impl<N: Number> NumberSet<N> {
 
     /// The `nth` number, counted from 0, of those from `first` on that are not in the set.
     pub fn nth_free(&self, first: N, nth: N) -> Option<N> {
-        if self.free_count(first, N::MAX) <= Count::new(nth.widen()) {
-            return None;
-        }
+        let taken = self.root.taken()?;
         // Those before `first` are skipped.
         let before = if first == N::ZERO {
             N::ZERO
         } else {
             first.minus(self.rank(first.minus(N::power(0))))
         };
-        Some(self.root.select_free(nth.plus(before), Slot::ROOT))
+        let wanted = nth.plus(before);
+        // All there are but the taken ones; one less than how many are free, as none may be taken.
+        let last = N::MAX.minus(taken);
+        (wanted >= nth && wanted <= last).then(|| self.root.select_free(wanted, Slot::ROOT))
     }
 
     /// The maximal ranges in the set, as pairs of first and last number, by number.

@@ -92,11 +92,12 @@ impl<N: Number> Inner<N> {
 
     #[inline]
     fn covers(&self, at: N) -> bool {
-        self.base.differing(at).width() <= self.shift + 6
+        self.base.differing(at).fits(self.shift)
     }
 
+    #[inline]
     fn slot(&self, index: usize) -> Slot<N> {
-        let first = self.base.plus(N::truncate((index as u128) << self.shift));
+        let first = self.base.plus(N::from_slot(index, self.shift));
         Slot {
             first,
             bits: self.shift,
@@ -110,13 +111,7 @@ impl<N: Number> Inner<N> {
     /// Takes note of what has become of a slot.
     fn recount(&mut self, index: usize) {
         let size = N::power(self.shift);
-        let count = match &self.slots[index] {
-            Node::Empty => N::ZERO,
-            Node::Full => size,
-            Node::List(list) => N::truncate(list.len() as u128),
-            Node::Leaf(leaf) => N::truncate(u128::from(leaf.taken())),
-            Node::Inner(inner) => inner.taken,
-        };
+        let count = self.slots[index].taken().unwrap_or(size);
         self.taken = self.taken.minus(self.counts[index]).plus(count);
         self.counts[index] = count;
         let bit = 1u64 << index;
@@ -132,6 +127,26 @@ impl<N: Number> Inner<N> {
         };
     }
 
+    /// One number more in a slot.
+    #[inline]
+    fn raise(&mut self, index: usize) {
+        let count = self.counts[index].plus(N::power(0));
+        self.counts[index] = count;
+        self.taken = self.taken.plus(N::power(0));
+        self.some |= 1 << index;
+        self.full |= u64::from(count == N::power(self.shift)) << index;
+    }
+
+    /// One number less in a slot.
+    #[inline]
+    fn lower(&mut self, index: usize) {
+        let count = self.counts[index].minus(N::power(0));
+        self.counts[index] = count;
+        self.taken = self.taken.minus(N::power(0));
+        self.full &= !(1 << index);
+        self.some &= !(u64::from(count == N::ZERO) << index);
+    }
+
     fn put(&mut self, node: Node<N>, at: N) {
         let index = at.slot(self.shift);
         self.slots[index] = node;
@@ -140,6 +155,27 @@ impl<N: Number> Inner<N> {
 }
 
 impl<N: Number> Node<N> {
+    /// How many numbers there are; `None` if all of the slot are.
+    pub(super) fn taken(&self) -> Option<N> {
+        match self {
+            Self::Empty => Some(N::ZERO),
+            Self::Full => None,
+            Self::List(list) => Some(N::truncate(list.len() as u128)),
+            Self::Leaf(leaf) => Some(N::truncate(u128::from(leaf.taken()))),
+            Self::Inner(inner) => Some(inner.taken),
+        }
+    }
+
+    /// Whether it is a leaf or an inner node with room for a number.
+    #[inline]
+    fn covers(&self, at: N) -> bool {
+        match self {
+            Self::Inner(inner) => inner.covers(at),
+            Self::Leaf(leaf) => in_leaf(leaf.base, at).is_some(),
+            _ => false,
+        }
+    }
+
     /// Where a leaf or an inner node begins.
     fn base(&self) -> Option<N> {
         match self {
@@ -171,16 +207,54 @@ impl<N: Number> Node<N> {
     }
 
     /// Takes one number. Returns whether it was free.
+    ///
+    /// Counts are raised on the way down, and lowered again if the number turns out to be taken.
+    #[inline]
     pub(super) fn insert(&mut self, at: N) -> bool {
+        let mut node = &mut *self;
+        let mut depth = 0u32;
+        let free = loop {
+            if !node.covers(at) {
+                match node.insert_slowly(at) {
+                    Some(free) => break free,
+                    None => continue,
+                }
+            }
+            match node {
+                Self::Inner(inner) => {
+                    let index = at.slot(inner.shift);
+                    if inner.full >> index & 1 != 0 {
+                        break false;
+                    }
+                    inner.raise(index);
+                    depth += 1;
+                    node = &mut inner.slots[index];
+                }
+                Self::Leaf(leaf) => break leaf.insert(place(leaf.base, at)),
+                _ => break false,
+            }
+        };
+        if !free {
+            self.lower(at, depth);
+        } else if depth > 0 {
+            // Only the topmost node can be as large as all numbers there are.
+            self.check_full();
+        }
+        free
+    }
+
+    /// What is not on the usual way of [`insert`](Self::insert); `None` to look again.
+    #[inline(never)]
+    fn insert_slowly(&mut self, at: N) -> Option<bool> {
         match self {
             Self::Empty => {
                 *self = Self::List(alloc::vec![at]);
-                true
+                Some(true)
             }
-            Self::Full => false,
+            Self::Full => Some(false),
             Self::List(list) => {
                 let Err(place) = list.binary_search(&at) else {
-                    return false;
+                    return Some(false);
                 };
                 if list.len() == list.capacity() {
                     // Grows by an eighth: lists are what most of a sparse set consists of.
@@ -190,86 +264,114 @@ impl<N: Number> Node<N> {
                 if list.len() > DENSE {
                     self.unlist();
                 }
-                true
+                Some(true)
             }
-            Self::Leaf(leaf) => match in_leaf(leaf.base, at) {
-                Some(place) => leaf.insert(place),
-                None => {
-                    self.widen(at, at);
-                    self.insert(at)
-                }
-            },
-            Self::Inner(inner) => {
-                if !inner.covers(at) {
-                    self.widen(at, at);
-                    return self.insert(at);
-                }
-                let index = at.slot(inner.shift);
-                if inner.full >> index & 1 != 0 || !inner.slots[index].insert(at) {
-                    return false;
-                }
-                let count = inner.counts[index].plus(N::power(0));
-                inner.counts[index] = count;
-                inner.taken = inner.taken.plus(N::power(0));
-                inner.some |= 1 << index;
-                if count == N::power(inner.shift) {
-                    inner.full |= 1 << index;
-                    self.check_full();
-                }
-                true
+            Self::Leaf(_) | Self::Inner(_) => {
+                self.widen(at, at);
+                None
             }
         }
     }
 
+    /// Lowers the counts of the uppermost `depth` nodes on the way to a number.
+    #[cold]
+    fn lower(&mut self, at: N, depth: u32) {
+        let mut node = self;
+        for _ in 0..depth {
+            let Self::Inner(inner) = node else { return };
+            let index = at.slot(inner.shift);
+            inner.lower(index);
+            node = &mut inner.slots[index];
+        }
+    }
+
     /// Frees one number. Returns whether it was taken.
+    ///
+    /// Counts are lowered on the way down, and raised again if the number turns out to be free.
+    #[inline]
     pub(super) fn remove(&mut self, at: N, slot: Slot<N>) -> bool {
+        let mut node = &mut *self;
+        let mut depth = 0u32;
+        // Whether a node has so few numbers left that it should become something smaller.
+        let mut thin = false;
+        let mut slot = slot;
+        let taken = loop {
+            if let Self::Full = node {
+                node.materialise(slot);
+            }
+            if !node.covers(at) {
+                break node.remove_slowly(at);
+            }
+            match node {
+                Self::Inner(inner) => {
+                    let index = at.slot(inner.shift);
+                    if inner.some >> index & 1 == 0 {
+                        break false;
+                    }
+                    inner.lower(index);
+                    thin |= inner.taken.widen() <= SHORT
+                        || inner.some & inner.some.wrapping_sub(1) == 0;
+                    depth += 1;
+                    slot = inner.slot(index);
+                    node = &mut inner.slots[index];
+                }
+                Self::Leaf(leaf) => {
+                    let taken = leaf.remove(place(leaf.base, at));
+                    thin |= leaf.taken() <= THIN;
+                    break taken;
+                }
+                _ => break false,
+            }
+        };
+        if !taken {
+            self.raise(at, depth);
+        } else if thin {
+            self.slim(at);
+        }
+        taken
+    }
+
+    #[inline(never)]
+    fn remove_slowly(&mut self, at: N) -> bool {
+        let Self::List(list) = self else { return false };
+        let Ok(place) = list.binary_search(&at) else {
+            return false;
+        };
+        list.remove(place);
+        if list.is_empty() {
+            *self = Self::Empty;
+        } else if list.len() < list.capacity() / 2 {
+            list.shrink_to(list.len() + list.len() / 8);
+        }
+        true
+    }
+
+    /// Raises the counts of the uppermost `depth` nodes on the way to a number.
+    #[cold]
+    fn raise(&mut self, at: N, depth: u32) {
+        let mut node = self;
+        for _ in 0..depth {
+            let Self::Inner(inner) = node else { return };
+            let index = at.slot(inner.shift);
+            inner.raise(index);
+            node = &mut inner.slots[index];
+        }
+    }
+
+    /// Makes the nodes on the way to a number smaller where they have become nearly empty.
+    #[cold]
+    fn slim(&mut self, at: N) {
         match self {
-            Self::Empty => false,
-            Self::Full => {
-                self.materialise(slot);
-                self.remove(at, slot)
-            }
-            Self::List(list) => {
-                let Ok(place) = list.binary_search(&at) else {
-                    return false;
-                };
-                list.remove(place);
-                if list.is_empty() {
-                    *self = Self::Empty;
-                } else if list.len() < list.capacity() / 2 {
-                    list.shrink_to(list.len() + list.len() / 8);
-                }
-                true
-            }
-            Self::Leaf(leaf) => {
-                let removed = in_leaf(leaf.base, at).is_some_and(|place| leaf.remove(place));
-                if removed && leaf.taken() <= THIN {
-                    self.list();
-                }
-                removed
-            }
-            Self::Inner(inner) => {
-                if !inner.covers(at) {
-                    return false;
-                }
+            Self::Inner(inner) if inner.covers(at) => {
                 let index = at.slot(inner.shift);
-                let bit = 1u64 << index;
-                let inside = inner.slot(index);
-                if inner.some & bit == 0 || !inner.slots[index].remove(at, inside) {
-                    return false;
-                }
-                inner.full &= !bit;
-                inner.taken = inner.taken.minus(N::power(0));
-                inner.counts[index] = inner.counts[index].minus(N::power(0));
+                inner.slots[index].slim(at);
                 if inner.counts[index] == N::ZERO {
                     inner.slots[index] = Self::Empty;
-                    inner.some &= !bit;
                 }
-                if inner.taken.widen() <= SHORT || inner.some.is_power_of_two() {
-                    self.narrow();
-                }
-                true
+                self.narrow();
             }
+            Self::Leaf(leaf) if leaf.taken() <= THIN => self.list(),
+            _ => {}
         }
     }
 
@@ -363,44 +465,60 @@ impl<N: Number> Node<N> {
     /// The first free number from `from` on, up to the end of the slot.
     #[inline]
     pub(super) fn next_free(&self, from: N, slot: Slot<N>) -> Option<N> {
-        match self {
-            Self::Empty => Some(from),
-            Self::Full => None,
-            Self::List(list) => {
-                let start = list.partition_point(|at| *at < from);
-                // As long as `list[start + n]` is `from + n`, numbers follow on each other.
-                let run = run_length(list.get(start..).unwrap_or_default(), from);
-                let room = slot.last().minus(from).widen();
-                (run as u128 <= room).then(|| from.plus(N::truncate(run as u128)))
-            }
-            Self::Leaf(leaf) => {
-                let Some(place) = in_leaf(leaf.base, from) else {
-                    return Some(from);
-                };
-                match leaf.next_free(place) {
-                    Some(place) => Some(leaf.base.with(N::truncate(u128::from(place)))),
-                    None => behind(leaf.base.with(N::mask(LEAF_BITS)), slot),
+        let (mut node, mut from, mut slot) = (self, from, slot);
+        // Where to go on if there is nothing further down: a slot with a free number, or the number
+        // itself. The deepest is the nearest.
+        let mut open: Option<(&Inner<N>, usize)> = None;
+        let mut plain: Option<N> = None;
+        loop {
+            let found = match node {
+                Self::Inner(inner) => {
+                    if !inner.covers(from) {
+                        return Some(from);
+                    }
+                    let index = from.slot(inner.shift);
+                    let others = !inner.full & (!1u64 << index);
+                    if others != 0 {
+                        open = Some((inner, others.trailing_zeros() as usize & 63));
+                        plain = None;
+                    } else if let Some(behind) = behind(inner.last(), slot) {
+                        open = None;
+                        plain = Some(behind);
+                    }
+                    if inner.full >> index & 1 == 0 {
+                        slot = inner.slot(index);
+                        node = &inner.slots[index];
+                        continue;
+                    }
+                    None
                 }
-            }
-            Self::Inner(inner) => {
-                if !inner.covers(from) {
-                    return Some(from);
-                }
-                let index = from.slot(inner.shift);
-                if inner.full >> index & 1 == 0 {
-                    let found = inner.slots[index].next_free(from, inner.slot(index));
-                    if found.is_some() {
-                        return found;
+                Self::Leaf(leaf) => {
+                    let Some(place) = in_leaf(leaf.base, from) else {
+                        return Some(from);
+                    };
+                    match leaf.next_free(place) {
+                        Some(place) => Some(leaf.base.with(N::truncate(u128::from(place)))),
+                        None => behind(leaf.base.with(N::mask(LEAF_BITS)), slot),
                     }
                 }
-                let open = !inner.full & (!1u64 << index);
-                if open == 0 {
-                    return behind(inner.last(), slot);
+                Self::Empty => return Some(from),
+                Self::Full => None,
+                Self::List(list) => {
+                    let start = list.partition_point(|at| *at < from);
+                    // As long as `list[start + n]` is `from + n`, numbers follow on each other.
+                    let run = run_length(list.get(start..).unwrap_or_default(), from);
+                    let room = slot.last().minus(from).widen();
+                    (run as u128 <= room).then(|| from.plus(N::truncate(run as u128)))
                 }
-                let index = open.trailing_zeros() as usize & 63;
-                let slot = inner.slot(index);
-                inner.slots[index].next_free(slot.first, slot)
+            };
+            if found.is_some() || plain.is_some() {
+                return found.or(plain);
             }
+            // That slot has a free number, so there is no coming back here.
+            let (inner, index) = open.take()?;
+            slot = inner.slot(index);
+            from = slot.first;
+            node = &inner.slots[index];
         }
     }
 
@@ -531,6 +649,7 @@ impl<N: Number> Node<N> {
     /// Turns an inner node without a free number into `Full` where its count would not fit.
     ///
     /// Smaller ones stay as they are: they would have to be made anew by the next release.
+    #[inline]
     fn check_full(&mut self) {
         if let Self::Inner(inner) = self {
             if inner.full == !0 && inner.shift + 6 >= N::BITS {
@@ -662,7 +781,7 @@ fn behind<N: Number>(last: N, slot: Slot<N>) -> Option<N> {
 #[inline]
 fn in_leaf<N: Number>(base: N, at: N) -> Option<u32> {
     let place = base.differing(at);
-    (place.width() <= LEAF_BITS).then(|| place.widen() as u32)
+    place.fits(LEAF_BITS - 6).then(|| place.widen() as u32)
 }
 
 fn place<N: Number>(base: N, at: N) -> u32 {

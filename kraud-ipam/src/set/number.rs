@@ -17,8 +17,12 @@ pub trait Number: Copy + Ord + Debug + Send + Sync + 'static + sealed::Sealed {
     fn truncate(wide: u128) -> Self;
     /// As a `u128`.
     fn widen(self) -> u128;
+    /// Whether nothing is left after a shift to the right by six more than this.
+    fn fits(self, shift: u32) -> bool;
     /// The low six bits after a shift to the right.
     fn slot(self, shift: u32) -> usize;
+    /// A slot's number moved to the left.
+    fn from_slot(slot: usize, shift: u32) -> Self;
     /// `1 << shift`; zero when that does not fit.
     fn power(shift: u32) -> Self;
     /// `2^bits - 1`.
@@ -61,8 +65,18 @@ macro_rules! number {
             }
 
             #[inline]
+            fn fits(self, shift: u32) -> bool {
+                self >> shift >> 6 == 0
+            }
+
+            #[inline]
             fn slot(self, shift: u32) -> usize {
                 (self >> shift) as usize & 63
+            }
+
+            #[inline]
+            fn from_slot(slot: usize, shift: u32) -> Self {
+                (slot as Self) << shift
             }
 
             #[inline]

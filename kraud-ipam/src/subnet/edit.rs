@@ -288,10 +288,7 @@ impl Subnet {
         if let Some(end) = holding.expires {
             self.leases.insert((end, inside, first));
         }
-        let list = self.owners.entry(holding.owner.clone()).or_default();
-        if let Err(place) = list.binary_search(&(inside, first)) {
-            list.insert(place, (inside, first));
-        }
+        self.owners.insert(&holding.owner, (inside, first));
         Ok(())
     }
 
@@ -315,12 +312,7 @@ impl Subnet {
         if let Some(end) = holding.expires {
             self.leases.remove(&(end, inside, first));
         }
-        if let Some(list) = self.owners.get_mut(&holding.owner) {
-            list.retain(|entry| *entry != (inside, first));
-            if list.is_empty() {
-                self.owners.remove(&holding.owner);
-            }
-        }
+        self.owners.remove(&holding.owner, &(inside, first));
         Ok(())
     }
 

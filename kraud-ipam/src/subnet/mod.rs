@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::{
     Count, Owner, Policy,
     family::{Family, address, bounds, number},
+    owners::Owners,
     ranges::RangeSet,
     space::Space,
     usable,
@@ -80,7 +81,7 @@ pub struct Subnet {
     held: BTreeMap<u128, Holding>,
     inside: BTreeMap<u128, Holding>,
     /// Where an owner's holdings are: (inside a delegated prefix?, first address).
-    owners: BTreeMap<Owner, Vec<(bool, u128)>>,
+    owners: Owners<(bool, u128)>,
     /// Leases by their end.
     leases: BTreeSet<(u64, bool, u128)>,
     resting: BTreeMap<u128, Rest>,
@@ -262,7 +263,7 @@ impl Subnet {
             inner: Space::new(spec.prefix),
             held: BTreeMap::new(),
             inside: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            owners: Owners::new(),
             leases: BTreeSet::new(),
             resting: BTreeMap::new(),
             wakes: BTreeSet::new(),
@@ -301,9 +302,8 @@ impl Subnet {
     /// What an owner holds. O(log n) to the first.
     pub fn holdings_of(&self, owner: &str) -> impl Iterator<Item = &Holding> + '_ {
         self.owners
-            .get(owner)
-            .into_iter()
-            .flatten()
+            .places(owner)
+            .iter()
             .filter_map(|&(inside, first)| self.holding_at(inside, first))
     }
 

@@ -217,7 +217,7 @@ impl Reference {
         revisions.sort_unstable();
         revisions.dedup();
         let rank = |revision: &mut u64| {
-            *revision = revisions.binary_search(revision).unwrap_or_default() as u64
+            *revision = revisions.binary_search(revision).unwrap_or_default() as u64;
         };
         let mut shape = self.clone();
         shape

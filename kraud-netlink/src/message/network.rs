@@ -268,8 +268,10 @@ fn encap_attrs(w: &mut Writer<'_>, encap: &Encap) {
             LWTUNNEL_ENCAP_IP
         }
         Encap::Other { kind, data } => {
-            w.raw(data);
-            *kind
+            w.rewind(nest);
+            w.bytes_flagged(RTA_ENCAP, data);
+            w.u16(RTA_ENCAP_TYPE, *kind);
+            return;
         }
     };
     w.close(nest);

@@ -85,6 +85,16 @@ impl RouteInfo {
                 _ => other.push(attr.into()),
             }
         }
+        let v4 = family == AF_INET;
+        let foreign = |address: IpAddr| address.is_ipv4() != v4;
+        if foreign(dst) || route.src.is_some_and(foreign) {
+            return Err(Malformed {
+                what: "route address of another family",
+                offset: 12,
+                needed: 4,
+                found: rest.len(),
+            });
+        }
         let bad = |_| Malformed {
             what: "route prefix",
             offset: 1,

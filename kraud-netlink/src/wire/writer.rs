@@ -105,6 +105,12 @@ impl<'b> Writer<'b> {
         self.pad();
     }
 
+    /// A nest whose attributes are given as bytes.
+    #[inline]
+    pub fn bytes_flagged(&mut self, kind: u16, payload: &[u8]) {
+        self.bytes(kind | NESTED, payload);
+    }
+
     /// A flag: an attribute without payload.
     #[inline]
     pub fn flag(&mut self, kind: u16) {

@@ -44,10 +44,11 @@ impl<'b> Delivery<'b> {
             return;
         }
         self.flush(pods);
-        if self.coalescer.push(packet) != Push::Taken {
-            if let Some(device) = pods.get(pod).and_then(|pod| pod.device(side)) {
-                device.write(packet);
-            }
+        let device = pods.get(pod).and_then(|pod| pod.device(side));
+        if self.coalescer.push(packet) == Push::Refused
+            && let Some(device) = device
+        {
+            device.write(packet);
         }
     }
 

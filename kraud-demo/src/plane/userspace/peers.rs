@@ -8,6 +8,7 @@ use boringtun::noise::handshake::parse_handshake_anon;
 use boringtun::noise::{Packet, Tunn, TunnResult};
 use boringtun::x25519::{PublicKey, StaticSecret};
 use ipnet::Ipv6Net;
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::outbox::Outbox;
 
@@ -16,6 +17,9 @@ const WIREGUARD_ROOM: usize = 160;
 
 /// The largest packet that is encrypted.
 const LARGEST_PACKET: usize = 65_535;
+
+/// What the socket keeps while its host is busy.
+const SOCKET_BUFFER: usize = 4 << 20;
 
 /// The message type of a cookie reply, which is the whole of a cookie's first byte.
 const COOKIE_REPLY: u8 = 3;
@@ -187,6 +191,10 @@ fn for_socket(endpoint: SocketAddr) -> SocketAddr {
 pub(in crate::plane) fn open_socket(port: u16) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port))?;
     socket.set_nonblocking(true)?;
+    // Two superpackets fill a default buffer. Beyond the system's limit only root may go; whoever may not gets that.
+    if setsockopt(&socket, sockopt::RcvBufForce, &SOCKET_BUFFER).is_err() {
+        setsockopt(&socket, sockopt::RcvBuf, &SOCKET_BUFFER)?;
+    }
     Ok(socket)
 }
 
