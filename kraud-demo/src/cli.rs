@@ -21,6 +21,8 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 changes pending (only whe
 pub enum Command {
     /// Bring the file's networks up across hosts made of network namespaces, ping, list, and take it all down
     Lab(LabArgs),
+    /// Say what is wrong with compose files, every finding with its code and place
+    Lint(LintArgs),
     /// Explain how many bytes each layer takes from a packet
     Mtu(MtuArgs),
     /// Show what would be done, without any privilege
@@ -133,6 +135,40 @@ pub struct LabArgs {
     /// Format of the result
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+/// Arguments of `lint`.
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// The compose file.
+    #[command(flatten)]
+    pub input: Input,
+    /// Whose rules hold [default: kraud where the file uses driver `ipip`, else docker]
+    #[arg(long, value_enum)]
+    pub dialect: Option<DialectChoice>,
+    /// Format of the findings
+    #[arg(short, long, value_enum, default_value_t = LintOutput::Table)]
+    pub output: LintOutput,
+}
+
+/// Whose rules a compose file follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DialectChoice {
+    /// What docker compose and the docker engine take
+    Docker,
+    /// Docker's rules with kraud's additions
+    Kraud,
+}
+
+/// The forms of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintOutput {
+    /// For people, with the source lines
+    Table,
+    /// For programs
+    Json,
+    /// For code scanners (SARIF 2.1.0)
+    Sarif,
 }
 
 /// Arguments of `mtu`.

@@ -1,15 +1,15 @@
-//! Compose files from the disk to a [`Project`], and what is wrong with them to the terminal.
+//! Compose files from the disk to a [`Project`].
 
 use std::fs;
-use std::io::{IsTerminal, Read, Write, stderr, stdin};
+use std::io::{Read, stderr, stdin};
 use std::path::{Path, PathBuf};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use kraud_compose::{
-    Diagnostic, Diagnostics, Dialect, Options, Project, Severity, Sources, StdProvider,
+    Diagnostics, Dialect, Options, Profile, Project, Severity, Sources, StdProvider,
 };
 
 use crate::cli::Input;
+use crate::diagnostics;
 use crate::error::Error;
 
 /// The files that docker compose looks for, in its order.
@@ -93,13 +93,38 @@ fn read(path: &Path) -> Result<File, Error> {
 }
 
 fn parse(input: &Input, files: Vec<File>) -> Result<Project, Error> {
+    let (project, diagnostics) = check(input, files, Options::new().dialect(Dialect::Kraud));
+    eprint!("{}", diagnostics::render(&diagnostics, &stderr()));
+    let errors = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .count();
+    project
+        .filter(|_| errors == 0)
+        .ok_or(Error::Compose { errors })
+}
+
+/// What is to be said about the named files, or those of the current folder.
+///
+/// # Errors
+///
+/// [`Error::NoComposeFile`] without any, [`Error::Read`] for one that cannot be read.
+pub fn lint(input: &Input, dialect: Option<Dialect>) -> Result<Diagnostics, Error> {
+    let files = find(input)?.ok_or_else(|| Error::NoComposeFile(DEFAULT_FILES.join(" nor ")))?;
+    let mut options = Options::new().profile(Profile::Lint);
+    if let Some(dialect) = dialect {
+        options = options.dialect(dialect);
+    }
+    Ok(check(input, files, options).1)
+}
+
+fn check(input: &Input, files: Vec<File>, mut options: Options) -> (Option<Project>, Diagnostics) {
     let folder = input
         .files
         .first()
         .and_then(|file| file.parent())
         .filter(|folder| !folder.as_os_str().is_empty());
     let provider = StdProvider::new(folder.map_or_else(|| PathBuf::from("."), Path::to_owned));
-    let mut options = Options::new().dialect(Dialect::Kraud);
     if let Some(directory) = provider.directory_name() {
         options = options.directory_name(directory);
     }
@@ -111,74 +136,5 @@ fn parse(input: &Input, files: Vec<File>) -> Result<Project, Error> {
         .fold(Sources::new(&provider), |sources, (name, text)| {
             sources.with(name, text)
         });
-    let (project, diagnostics) = Project::load(sources, &options);
-    print(&diagnostics);
-    let errors = diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .count();
-    project
-        .filter(|_| errors == 0)
-        .ok_or(Error::Compose { errors })
-}
-
-/// Prints findings as rustc does, each with its source lines.
-fn print(diagnostics: &Diagnostics) {
-    let plain = !stderr().is_terminal()
-        || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let renderer = if plain {
-        Renderer::plain()
-    } else {
-        Renderer::styled()
-    };
-    for diagnostic in diagnostics {
-        let text = renderer.render(&[report(diagnostics, diagnostic)]);
-        let _ = writeln!(stderr(), "{text}\n");
-    }
-}
-
-fn report<'a>(diagnostics: &'a Diagnostics, diagnostic: &'a Diagnostic) -> Group<'a> {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        _ => Level::NOTE,
-    };
-    let sources = diagnostics.sources().files();
-    let mut files = vec![diagnostic.span.file];
-    for label in &diagnostic.labels {
-        if !files.contains(&label.span.file) {
-            files.push(label.span.file);
-        }
-    }
-    let mut group = Group::with_title(
-        level
-            .primary_title(&diagnostic.message)
-            .id(diagnostic.code.to_string()),
-    );
-    for file in files {
-        let Some(source) = sources.get(file.index()) else {
-            continue;
-        };
-        let mut snippet = Snippet::source(source.text()).path(source.name());
-        if diagnostic.span.file == file {
-            let primary = AnnotationKind::Primary.span(diagnostic.span.range());
-            snippet = snippet.annotation(primary.label(&diagnostic.label));
-        }
-        for label in diagnostic
-            .labels
-            .iter()
-            .filter(|label| label.span.file == file)
-        {
-            snippet = snippet.annotation(
-                AnnotationKind::Context
-                    .span(label.span.range())
-                    .label(&label.text),
-            );
-        }
-        group = group.element(snippet);
-    }
-    match &diagnostic.help {
-        Some(help) => group.element(Level::HELP.message(help)),
-        None => group,
-    }
+    Project::load(sources, &options)
 }

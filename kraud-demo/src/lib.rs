@@ -10,6 +10,7 @@
 pub mod allocate;
 pub mod cli;
 pub mod commands;
+pub mod diagnostics;
 pub mod error;
 pub mod identity;
 pub mod input;

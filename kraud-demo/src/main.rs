@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         }
     };
     match commands::run(cli.command) {
-        Ok(()) => ExitCode::from(exit::OK),
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(error.exit_code())

@@ -1,5 +1,6 @@
 //! The commands other than `lab`: pure, they need no privilege and touch nothing.
 
+mod lint;
 mod mtu;
 
 use std::io::{self, Write, stdout};
@@ -11,7 +12,7 @@ use crate::allocate::{HostSpec, allocate};
 use crate::cli::{
     Command, Input, ListArgs, ListCommand, Output, PlanArgs, PlanOutput, PlaneChoice, Topology,
 };
-use crate::error::Error;
+use crate::error::{Error, exit};
 use crate::identity::Scope;
 use crate::input;
 use crate::lab;
@@ -22,26 +23,31 @@ use crate::plan::{Plan, Plane, underlay_addresses};
 /// The first UDP port of a host's WireGuard devices, one for each VPC.
 const WIREGUARD_PORT: u16 = 51820;
 
-/// Runs a command.
+/// Runs a command and tells its exit code.
 ///
 /// # Errors
 ///
-/// What stopped it; [`Error::exit_code`] tells the exit code.
-pub fn run(command: Command) -> Result<(), Error> {
+/// What stopped it; [`Error::exit_code`] tells the exit code then.
+pub fn run(command: Command) -> Result<u8, Error> {
     match command {
+        Command::Lint(args) => return lint::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Mtu(args) => mtu::run(&args),
         Command::Plan(args) => plan(&args),
         Command::Overlay(ListCommand::Ls(args)) => {
-            list(&args, |all| &all.overlays, Listings::overlay_table)
+            let all = listings(&args.input)?;
+            print(&args, &all.overlays, &all.overlay_table())
         }
         Command::Network(ListCommand::Ls(args)) => {
-            list(&args, |all| &all.networks, Listings::network_table)
+            let all = listings(&args.input)?;
+            print(&args, &all.networks, &all.network_table())
         }
         Command::Ns(ListCommand::Ls(args)) => {
-            list(&args, |all| &all.namespaces, Listings::namespace_table)
+            let all = listings(&args.input)?;
+            print(&args, &all.namespaces, &all.namespace_table())
         }
-    }
+    }?;
+    Ok(exit::OK)
 }
 
 /// Gives a project its addresses on hosts named `host1`, `host2` and so on.
@@ -87,19 +93,23 @@ fn plan(args: &PlanArgs) -> Result<(), Error> {
     }
 }
 
-fn list<T: Serialize>(
-    args: &ListArgs,
-    rows: impl Fn(&Listings) -> &Vec<T>,
-    table: impl Fn(&Listings) -> String,
-) -> Result<(), Error> {
-    let listings = match input::load_if_any(&args.input)? {
+/// The lists of what the file would make; without a file they are empty.
+fn listings(input: &Input) -> Result<Listings, Error> {
+    match input::load_if_any(input)? {
         // Which hosts there are changes no overlay: their names have no part in it.
-        Some(project) => Listings::of(&deployment(&project, &args.input, Topology::default())?),
-        None => Listings::default(),
-    };
+        Some(project) => Ok(Listings::of(&deployment(
+            &project,
+            input,
+            Topology::default(),
+        )?)),
+        None => Ok(Listings::default()),
+    }
+}
+
+fn print(args: &ListArgs, rows: &impl Serialize, table: &str) -> Result<(), Error> {
     match args.output {
-        Output::Table => print_text(&table(&listings)),
-        Output::Json => print_json(rows(&listings)),
+        Output::Table => print_text(table),
+        Output::Json => print_json(rows),
     }
 }
 

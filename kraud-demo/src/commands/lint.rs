@@ -1,0 +1,27 @@
+//! `lint`: what is wrong with compose files.
+
+use std::io::stdout;
+
+use kraud_compose::{Dialect, Report};
+
+use super::{print_json, print_text};
+use crate::cli::{DialectChoice, LintArgs, LintOutput};
+use crate::diagnostics;
+use crate::error::Error;
+use crate::input;
+
+/// Prints every finding; 0 if there is none, 1 if one is an error, 2 if there are only warnings.
+pub(super) fn run(args: &LintArgs) -> Result<u8, Error> {
+    let dialect = args.dialect.map(|dialect| match dialect {
+        DialectChoice::Docker => Dialect::Docker,
+        DialectChoice::Kraud => Dialect::Kraud,
+    });
+    let findings = input::lint(&args.input, dialect)?;
+    let report = Report::new(&findings);
+    match args.output {
+        LintOutput::Table => print_text(&diagnostics::render(&findings, &stdout()))?,
+        LintOutput::Json => print_json(&report)?,
+        LintOutput::Sarif => print_json(&report.to_sarif())?,
+    }
+    Ok(report.exit_code())
+}
