@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::chore::nothing_left;
 use crate::shell::Result;
-use crate::workspace::{root, sources};
+use crate::workspace::{files, root};
 
 /// The last row of each section.
 const SECTIONS: &[(char, u8)] = &[('a', 21), ('b', 19), ('c', 33)];
@@ -21,7 +21,8 @@ type Row = (char, u8);
 pub(crate) fn main(arguments: Vec<String>) -> Result<ExitCode> {
     nothing_left(&arguments)?;
     let mut shown: BTreeMap<Row, Vec<String>> = BTreeMap::new();
-    for path in sources()? {
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    for path in files()?.into_iter().filter(is_source) {
         let file = path.strip_prefix(root())?;
         for name in function_names(&fs::read_to_string(&path)?) {
             for row in rows_of(name) {

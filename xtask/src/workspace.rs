@@ -79,20 +79,18 @@ fn executable(line: &str) -> Option<Built> {
     })
 }
 
-/// All Rust files of the project, its own only.
-pub(crate) fn sources() -> Result<Vec<PathBuf>> {
+/// All files of the project, without what was built or is hidden.
+pub(crate) fn files() -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![root().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in folder.read_dir()? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.is_dir() {
-                if !name.starts_with('.') && name != "target" {
-                    folders.push(path);
-                }
-            } else if name.ends_with(".rs") {
+            if !path.is_dir() {
                 found.push(path);
+            } else if !name.starts_with('.') && name != "target" {
+                folders.push(path);
             }
         }
     }

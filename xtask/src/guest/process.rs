@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::shell::{self, Result};
 
-/// Far longer than any check takes under emulation.
-const TIME_LIMIT: Duration = Duration::from_secs(150);
+/// Far longer than any program takes under emulation.
+const TIME_LIMIT: Duration = Duration::from_secs(240);
 
 const PAUSE: Duration = Duration::from_millis(20);
 

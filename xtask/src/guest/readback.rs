@@ -12,14 +12,15 @@ use crate::shell::{self, Result};
 
 /// Each part begins with a line `== title`.
 const QUESTIONS: &str = r#"
-echo "== ip -d -j link"; ip -d -j link
-echo "== ip -j addr"; ip -j addr
+set -e
+echo "== ip -d -j address"; ip -d -j address
 echo "== ip -d -4 route"; ip -d -4 route show table all
 echo "== ip -d -6 route"; ip -d -6 route show table all
 echo "== ip rule"; ip -4 rule; ip -6 rule
 echo "== wg show all dump"; wg show all dump
 echo "== nft list ruleset"; nft list ruleset
-echo "== sysctl"; cd /proc/sys/net && grep -rs . ipv4/ip_forward ipv4/conf ipv6/conf
+# Some settings cannot be read before they are written.
+echo "== sysctl"; cd /proc/sys/net; grep -rs . ipv4/ip_forward ipv4/conf ipv6/conf || [ $? = 2 ]
 "#;
 
 /// Namespaces by name; of each, lines by title.
@@ -103,20 +104,23 @@ struct Mask<'a> {
 
 impl Mask<'_> {
     fn part(&mut self, title: &str, text: &str) -> Result<Vec<String>> {
-        let lines = |text: &str| {
-            text.lines()
-                .map(|line| line.trim_end().to_owned())
-                .collect()
-        };
+        let lines = || text.lines().map(|line| line.trim_end().to_owned());
         Ok(match title {
-            "ip -d -j link" | "ip -j addr" => {
+            // Links, with all that `ip -d -j link` tells, and their addresses.
+            "ip -d -j address" => {
                 let mut links: Vec<Value> = serde_json::from_str(text)
                     .map_err(|error| format!("{title}: {error}\n{text}"))?;
                 links.iter_mut().for_each(|link| self.link(link));
                 links.iter().flat_map(flat).collect()
             }
-            "wg show all dump" => text.lines().map(without_counters).collect(),
-            _ => lines(text),
+            "wg show all dump" => lines().map(|line| without_counters(&line)).collect(),
+            // The kernel lists tables, and prefixes in them, in an order of its own.
+            "ip -d -4 route" | "ip -d -6 route" => {
+                let mut routes: Vec<_> = lines().collect();
+                routes.sort();
+                routes
+            }
+            _ => lines().collect(),
         })
     }
 
@@ -200,7 +204,7 @@ mod tests {
             {"ifindex":7,"ifname":"a","address":"aa:bb:cc:dd:ee:ff"},
             {"ifindex":8,"ifname":"b","address":"aa:bb:cc:dd:ee:ff","linkinfo":{"info_kind":"veth"}},
             {"ifindex":9,"ifname":"c","address":"02:00:00:00:00:01"}]"#;
-        let lines = mask.part("ip -d -j link", text).unwrap();
+        let lines = mask.part("ip -d -j address", text).unwrap();
         assert_eq!(
             lines,
             [

@@ -13,6 +13,13 @@ use crate::verdict::Verdict;
 
 use super::report::{Check, Report};
 
+/// Emulation runs everywhere, also inside of other virtual machines.
+///
+/// Without cmpxchg16b: QEMU 7.2 sometimes leaves half of its operand in the flags register, and the
+/// kernel, which allocates memory with it, dies of a double fault. It can do without.
+const MACHINE: &str = "-accel tcg,thread=multi -cpu max,-cx16 -m 2048 -smp 2 \
+    -nodefaults -display none -nic none -no-reboot";
+
 /// Long enough for all checks under emulation on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(1200);
 
@@ -75,22 +82,10 @@ pub(crate) fn shell(image: &Path, initramfs: &Path) -> Result<()> {
 
 fn qemu(image: &Path, initramfs: &Path, words: &str) -> Command {
     let mut qemu = Command::new("qemu-system-x86_64");
-    // Emulation runs everywhere, also inside other virtual machines.
-    qemu.args(["-accel", "tcg,thread=multi", "-m", "2048", "-smp", "2"]);
-    // QEMU 7.2 sometimes leaves half of an operand of cmpxchg16b in the flags register, and the
-    // kernel, which allocates memory with it, then dies of a double fault. It can do without.
-    qemu.args(["-cpu", "max,-cx16"]);
-    qemu.args([
-        "-nodefaults",
-        "-display",
-        "none",
-        "-nic",
-        "none",
-        "-no-reboot",
-    ]);
+    qemu.args(MACHINE.split_whitespace());
     qemu.arg("-kernel").arg(image).arg("-initrd").arg(initramfs);
-    qemu.arg("-append")
-        .arg(format!("console=ttyS0 panic=-1 quiet {words}").trim_end());
+    let line = format!("console=ttyS0 panic=-1 quiet {words}");
+    qemu.args(["-append", line.trim_end()]);
     qemu
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::guest;
 use crate::shell::{self, Result};
-use crate::workspace::root;
+use crate::workspace::{self, root};
 
 use super::cpio::Archive;
 use super::fetch::Unpacked;
@@ -60,6 +60,7 @@ pub(crate) fn write(
         let to = Path::new(guest::EXAMPLES).join(example.file_name());
         archive.file(to, 0o644, &fs::read(example.path())?)?;
     }
+    test_data(&mut archive)?;
     archive.finish()?;
     Ok(())
 }
@@ -88,6 +89,17 @@ fn skeleton(archive: &mut Archive<impl Write>, only: &[String]) -> Result<()> {
     archive.file("/etc/hosts", 0o644, b"127.0.0.1 localhost\n::1 localhost\n")?;
     archive.file(guest::ONLY, 0o644, only.join("\n").as_bytes())?;
     archive.file("/init", 0o755, include_bytes!("init.sh"))?;
+    Ok(())
+}
+
+/// The files that tests read, at the paths where they were built.
+fn test_data(archive: &mut Archive<impl Write>) -> Result<()> {
+    for file in workspace::files()? {
+        let is_source = file.extension().is_some_and(|extension| extension == "rs");
+        if !is_source && file.iter().any(|folder| folder == "tests") {
+            archive.file(&file, 0o644, &fs::read(&file)?)?;
+        }
+    }
     Ok(())
 }
 

@@ -32,7 +32,7 @@ const TESTS: &[&str] = &[
     "--all-features",
     "--no-run",
     "--test",
-    "kernel_*",
+    "kernel*",
 ];
 
 /// Builds them all.
