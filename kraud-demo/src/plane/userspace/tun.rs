@@ -154,3 +154,108 @@ fn header_of(coalesced: &Coalesced<'_>) -> [u8; HEADER] {
     }
     header
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraud_tunnel::gro::{Coalescer, Push};
+    use kraud_tunnel::gso::Segments;
+
+    const AT: usize = 16;
+
+    /// A virtio header in front of a packet.
+    fn with_header(flags: u8, gso: u8, fields: [u16; 4], packet: &[u8]) -> Vec<u8> {
+        let mut buffer = vec![0; AT - HEADER];
+        buffer.extend([flags, gso]);
+        buffer.extend(fields.iter().flat_map(|field| field.to_ne_bytes()));
+        buffer.extend_from_slice(packet);
+        buffer
+    }
+
+    /// An IPv4/UDP datagram with a right IP checksum and an empty UDP checksum.
+    fn udp(payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x45, 0];
+        packet.extend(((28 + payload.len()) as u16).to_be_bytes());
+        packet.extend([
+            0, 7, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0, 9,
+        ]);
+        packet.extend(((8 + payload.len()) as u16).to_be_bytes());
+        packet.extend([0, 0]);
+        packet.extend_from_slice(payload);
+        let sum = checksum::of(&packet[..20]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        packet
+    }
+
+    #[test]
+    fn a_checksum_that_the_kernel_left_open_is_completed() {
+        let mut packet = udp(b"payload");
+        // What the kernel leaves: the sum of the pseudo header.
+        let pseudo = checksum::fold(checksum::pseudo_header(&packet[12..20], 17, 15));
+        packet[26..28].copy_from_slice(&pseudo.to_be_bytes());
+        let mut buffer = with_header(NEEDS_CHECKSUM, 0, [0, 0, 20, 6], &packet);
+        let whole = AT..buffer.len();
+        assert_eq!(
+            understand(&mut buffer, whole.clone()),
+            Some(Read::Packet(whole))
+        );
+        // One segment of the same datagram, checksummed by the codec.
+        let mut expected = vec![0; 64];
+        let range = Segments::new(&packet, 1000)
+            .unwrap()
+            .next_into(&mut expected, 0)
+            .unwrap()
+            .unwrap();
+        assert_eq!(buffer[AT + 26..AT + 28], expected[range][26..28]);
+    }
+
+    #[test]
+    fn superpackets_are_told_by_their_type() {
+        for (gso, known) in [
+            (GSO_TCP4, true),
+            (GSO_TCP6 | GSO_ECN, true),
+            (GSO_UDP, true),
+            (3, false),
+            (7, false),
+        ] {
+            let mut buffer = with_header(0, gso, [0, 1340, 0, 0], &udp(b"payload"));
+            let whole = AT..buffer.len();
+            let expected = known.then(|| Read::Super(whole.clone(), 1340));
+            assert_eq!(understand(&mut buffer, whole), expected, "type {gso}");
+        }
+    }
+
+    #[test]
+    fn offsets_beyond_the_packet_are_nonsense() {
+        for fields in [
+            [0, 0, 2000, 6],
+            [0, 0, 20, 2000],
+            [0, 0, 34, 0],
+            [0, 0, u16::MAX, u16::MAX],
+        ] {
+            let mut buffer = with_header(NEEDS_CHECKSUM, 0, fields, &udp(b"payload"));
+            let whole = AT..buffer.len();
+            assert_eq!(understand(&mut buffer, whole), None, "{fields:?}");
+        }
+        assert_eq!(understand(&mut [0; 5], 5..5), None);
+    }
+
+    #[test]
+    fn what_is_joined_is_announced_as_what_it_was_split_from() {
+        let superpacket = udp(&[7; 2500]);
+        let mut segments = Segments::new(&superpacket, 1000).unwrap();
+        let (mut out, mut memory) = (vec![0; 2000], vec![0; LONGEST]);
+        let mut coalescer = Coalescer::new(&mut memory);
+        while let Some(range) = segments.next_into(&mut out, 0).unwrap() {
+            assert_eq!(coalescer.push(&out[range]), Push::Taken);
+        }
+        let joined = coalescer.take().unwrap();
+        let header = header_of(&joined);
+        assert_eq!(header[..2], [NEEDS_CHECKSUM, GSO_UDP]);
+        let fields: Vec<u16> = header[2..]
+            .chunks(2)
+            .map(|field| u16::from_ne_bytes([field[0], field[1]]))
+            .collect();
+        assert_eq!(fields, [28, 1000, 20, 6]);
+    }
+}
