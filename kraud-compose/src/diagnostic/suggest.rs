@@ -1,16 +1,12 @@
 //! "Did you mean": the closest of a list of names.
 
-/// The candidate within two typing errors (one for short words) of `word`, the closest first;
+/// The candidate within a few typing errors of `word` (one in three letters), the closest first;
 /// among equals the first one of the list.
 pub(crate) fn closest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let word: Vec<char> = word
-        .chars()
-        .take(MAX)
-        .flat_map(char::to_lowercase)
-        .collect();
+    let word: Vec<char> = letters(word).collect();
     let limit = match word.len() {
         0 => return None,
         1..=3 => 1,
@@ -18,17 +14,18 @@ pub(crate) fn closest<'a>(
         _ => 3,
     };
     let mut best: Option<(usize, &str)> = None;
+    let mut rows = Rows::default();
     for candidate in candidates {
-        let other: Vec<char> = candidate
-            .chars()
-            .take(MAX)
-            .flat_map(char::to_lowercase)
-            .collect();
-        if other.len().abs_diff(word.len()) > limit {
+        // Bytes are at least as many as letters: most strangers go without being read.
+        if candidate.len() + limit < word.len() {
             continue;
         }
-        let d = distance(&word, &other);
-        if d <= limit && d < other.len().max(1) && best.is_none_or(|(b, _)| d < b) {
+        let length = letters(candidate).count();
+        if length.abs_diff(word.len()) > limit {
+            continue;
+        }
+        let d = rows.distance(letters(candidate), &word);
+        if d <= limit && d < length.max(1) && best.is_none_or(|(b, _)| d < b) {
             best = Some((d, candidate));
         }
     }
@@ -38,32 +35,48 @@ pub(crate) fn closest<'a>(
 /// Longer words are cut: nobody mistypes a hundred characters, but a fuzzer writes megabytes.
 const MAX: usize = 64;
 
-/// Damerau-Levenshtein distance (optimal string alignment): O(len²) of at most [`MAX`].
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut previous: Vec<usize> = (0..=b.len()).collect();
-    let mut last_a = None;
-    for (i, &ca) in a.iter().enumerate() {
-        let mut row = Vec::with_capacity(b.len() + 1);
-        row.push(i + 1);
-        let mut left = i + 1;
-        let mut last_b = None;
-        for (j, &cb) in b.iter().enumerate() {
-            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
-            let mut cost = (at(&previous, j) + usize::from(ca != cb))
-                .min(at(&previous, j + 1) + 1)
-                .min(left + 1);
-            if last_a == Some(cb) && last_b == Some(ca) && j > 0 {
-                cost = cost.min(at(&before, j - 1) + 1);
+fn letters(word: &str) -> impl Iterator<Item = char> + '_ {
+    word.chars().take(MAX).map(|c| c.to_ascii_lowercase())
+}
+
+/// The last three rows of the table of distances, kept between words.
+#[derive(Default)]
+struct Rows {
+    before: Vec<usize>,
+    previous: Vec<usize>,
+    row: Vec<usize>,
+}
+
+impl Rows {
+    /// Damerau-Levenshtein distance (optimal string alignment): O(len²) of at most [`MAX`].
+    fn distance(&mut self, a: impl Iterator<Item = char>, b: &[char]) -> usize {
+        self.before.clear();
+        self.previous.clear();
+        self.previous.extend(0..=b.len());
+        let mut last_a = None;
+        for (i, ca) in a.enumerate() {
+            self.row.clear();
+            self.row.push(i + 1);
+            let mut left = i + 1;
+            let mut last_b = None;
+            for (j, &cb) in b.iter().enumerate() {
+                let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
+                let mut cost = (at(&self.previous, j) + usize::from(ca != cb))
+                    .min(at(&self.previous, j + 1) + 1)
+                    .min(left + 1);
+                if last_a == Some(cb) && last_b == Some(ca) && j > 0 {
+                    cost = cost.min(at(&self.before, j - 1) + 1);
+                }
+                self.row.push(cost);
+                left = cost;
+                last_b = Some(cb);
             }
-            row.push(cost);
-            left = cost;
-            last_b = Some(cb);
+            last_a = Some(ca);
+            std::mem::swap(&mut self.before, &mut self.previous);
+            std::mem::swap(&mut self.previous, &mut self.row);
         }
-        last_a = Some(ca);
-        before = std::mem::replace(&mut previous, row);
+        self.previous.last().copied().unwrap_or(usize::MAX)
     }
-    previous.last().copied().unwrap_or(a.len())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! of copied strings, aliases shared instead of expanded. Nothing outside of this module knows
 //! which parser is underneath.
 
+mod hint;
 mod parse;
 mod tree;
 

@@ -50,6 +50,7 @@ pub(crate) fn parse(
         anchors: HashMap::new(),
         stack: Vec::new(),
         nodes: Vec::new(),
+        scratch: Vec::new(),
         out: Parsed::default(),
     };
     builder.run();
@@ -89,6 +90,8 @@ struct Builder<'a> {
     anchors: HashMap<usize, Anchor>,
     stack: Vec<Open>,
     nodes: Vec<NodeId>,
+    /// The entries of the mapping that is being closed; kept for its room.
+    scratch: Vec<Entry>,
     out: Parsed,
 }
 
@@ -321,7 +324,7 @@ impl Builder<'_> {
         let Some(open) = self.stack.pop() else {
             return Ok(());
         };
-        let children = self.nodes.split_off(open.base);
+        let children = self.nodes.get(open.base..).unwrap_or_default();
         // Block collections end where their last child ends, not at the next token.
         let last = children.last().map(|&id| self.tree.span(id));
         let flow = matches!(
@@ -339,7 +342,8 @@ impl Builder<'_> {
         let mut span = open.span;
         span.end = span.end.max(end);
         let id = if open.is_map {
-            let mut entries = Vec::with_capacity(children.len() / 2);
+            let mut entries = std::mem::take(&mut self.scratch);
+            entries.clear();
             let mut merges = false;
             for pair in children.chunks_exact(2) {
                 if let &[key, value] = pair {
@@ -348,13 +352,18 @@ impl Builder<'_> {
                 }
             }
             self.refuse_duplicates(&mut entries);
-            if merges {
-                entries = self.merge_keys(&entries)?;
-            }
-            self.tree.map(span, open.tag, &entries)
+            let id = if merges {
+                let merged = self.merge_keys(&entries)?;
+                self.tree.map(span, open.tag, &merged)
+            } else {
+                self.tree.map(span, open.tag, &entries)
+            };
+            self.scratch = entries;
+            id
         } else {
-            self.tree.seq(span, open.tag, &children)
+            self.tree.seq(span, open.tag, children)
         };
+        self.nodes.truncate(open.base);
         let weight = open.weight.saturating_sub(self.limits.nodes);
         self.attach(id, open.anchor, weight, open.height + 1);
         self.raise(open.height + 1);
@@ -546,57 +555,10 @@ impl Builder<'_> {
             span,
             format!("this is not valid YAML: {}", error.info()),
         );
-        if let Some(help) = self.hint(at) {
+        if let Some(help) = super::hint::hint(self.text, at) {
             d = d.help(help);
         }
         self.sink.push(d);
-    }
-
-    /// Says what is likely meant, for the mistakes that people make.
-    fn hint(&self, at: usize) -> Option<String> {
-        let text: &str = self.text;
-        let start = text.get(..at)?.rfind('\n').map_or(0, |n| n + 1);
-        let line = text.get(start..)?.lines().next()?;
-        let indent = line.len() - line.trim_start().len();
-        if line.get(..indent)?.contains('\t') {
-            return Some("YAML is indented with spaces, never with tabs".into());
-        }
-        let until = text.get(start..at)?;
-        if until.contains("${") && until.contains(['{', '[']) && !line.trim_start().starts_with('$')
-        {
-            let flow =
-                until.matches('{').count() > until.matches("${").count() || until.contains('[');
-            if flow {
-                return Some(
-                    "inside of `{…}` and `[…]` a value with a variable needs quotes around it"
-                        .into(),
-                );
-            }
-        }
-        let before = text.get(..start)?.trim_end();
-        let above = before.lines().next_back()?;
-        let above_indent = above.len() - above.trim_start().len();
-        let item = line.trim_start();
-        let above = above.trim();
-        if indent > above_indent && !above.ends_with(':') && above.contains(": ") {
-            let key = above.split(": ").next().unwrap_or_default();
-            let item_key = item.trim_start_matches("- ").split(':').next();
-            if matches!(
-                item_key,
-                Some("subnet" | "gateway" | "ip_range" | "aux_addresses")
-            ) && item.starts_with("- ")
-            {
-                return Some(format!(
-                    "`{key}` already has a value, so the deeper line goes on with it; \
-                     a subnet stands under `ipam:` and `config:`, each on a line of its own"
-                ));
-            }
-            return Some(format!(
-                "`{key}` already has a value, so the deeper line goes on with it; \
-                 indent both lines alike, or put the missing key between them"
-            ));
-        }
-        None
     }
 }
 
