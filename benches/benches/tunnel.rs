@@ -109,6 +109,11 @@ fn decapsulate(c: &mut Criterion) {
             {
                 let found = rivals::etherparse_decap(&buf, outer.start).expect("a good packet");
                 assert_eq!(found.inner, HEADROOM..end);
+                assert_eq!(
+                    (found.source, found.destination),
+                    (to.source(), to.destination())
+                );
+                assert_eq!(found.hop_limit, 64);
                 group.bench_function("etherparse", |b| {
                     b.iter(|| rivals::etherparse_decap(black_box(&buf), outer.start));
                 });
@@ -218,7 +223,7 @@ fn cold(c: &mut Criterion) {
         b.iter(|| {
             let mut good = 0;
             batch::decapsulate(&how, &mut packets[next()], |_, _, result| {
-                good += usize::from(result.is_ok())
+                good += usize::from(result.is_ok());
             });
             assert_eq!(good, 64);
         });

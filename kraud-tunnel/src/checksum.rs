@@ -94,10 +94,11 @@ fn copy_piece(start: u64, to: &mut [u8], from: &[u8]) -> u64 {
     let (mut low, mut high) = ([0u32; BLOCK / 4], [0u32; BLOCK / 4]);
     let (mut places, mut blocks) = (to.chunks_exact_mut(BLOCK), from.chunks_exact(BLOCK));
     for (place, block) in places.by_ref().zip(blocks.by_ref()) {
-        let block: &[u8; BLOCK] = block.first_chunk().unwrap_or(&[0; BLOCK]);
-        place.copy_from_slice(block);
+        // Read once: the compiler cannot know that the copy does not change its source.
+        let block: [u8; BLOCK] = block.first_chunk().copied().unwrap_or_default();
+        place.copy_from_slice(&block);
         for (i, (low, high)) in low.iter_mut().zip(&mut high).enumerate() {
-            let word = u32::from_ne_bytes(array_or_zero(block, i * 4));
+            let word = u32::from_ne_bytes(array_or_zero(&block, i * 4));
             *low = low.wrapping_add(word & 0xffff);
             *high = high.wrapping_add(word >> 16);
         }

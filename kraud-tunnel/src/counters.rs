@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::decap::DecapError;
 use crate::encap::EncapError;
+use crate::reassemble::ReassemblyError;
 use crate::wire::Fault;
 use crate::wire::ext::ExtError;
 
@@ -55,6 +56,8 @@ reasons! {
     RoutingHeader = "routing_header",
     /// A fragment, where a whole packet was wanted.
     Fragment = "fragment",
+    /// A fragment that does not go together with others, or finds no room.
+    Reassembly = "reassembly",
     /// Next header is neither 4 nor 41.
     NotTunnelPayload = "not_tunnel_payload",
     /// The outer addresses are not the tunnel's.
@@ -127,6 +130,22 @@ impl DecapError {
                 _ => DropReason::OuterLength,
             },
             Self::WrongEndpoint { .. } => DropReason::WrongEndpoint,
+        }
+    }
+}
+
+impl ReassemblyError {
+    /// The reason alone, for [`Counters`].
+    #[must_use]
+    pub const fn reason(&self) -> DropReason {
+        match self {
+            Self::Extension(_) => DropReason::Extension,
+            Self::Malformed(error) => match error.fault {
+                Fault::BadVersion { .. } => DropReason::OuterVersion,
+                Fault::Truncated { .. } => DropReason::OuterTruncated,
+                _ => DropReason::OuterLength,
+            },
+            _ => DropReason::Reassembly,
         }
     }
 }

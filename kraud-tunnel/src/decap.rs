@@ -16,7 +16,30 @@ use crate::wire::{Layer, Protocol, WireError, array_or_zero, ipv4, ipv6, put};
 ///
 /// By default packets of every peer are taken, since one device may serve many; [`Decapsulated`] says who
 /// sent it. [`only_from`](Self::only_from) pins one tunnel, [`martians`](Self::martians) filters addresses
-/// that no packet may carry.
+/// that no packet may carry, [`SourceFilter`](crate::sources::SourceFilter) ties inner sources to peers.
+///
+/// ```
+/// use kraud_tunnel::{Counters, DecapError, Decapsulator, Encapsulator, Endpoints};
+/// let tunnel = Endpoints::new("fd42::1".parse()?, "fd42::2".parse()?)?;
+/// let mut buf = [0u8; 68];
+/// buf[48..].copy_from_slice(&[
+///     0x45, 0, 0, 20, 0x12, 0x34, 0x40, 0, 64, 253, 0x96, 0x22, 10, 198, 62, 5, 10, 198, 62, 6,
+/// ]);
+/// let outer = Encapsulator::new().encap_limit(Some(4)).encapsulate(&mut buf, 48..68, &tunnel)?;
+///
+/// let ours = Decapsulator::new().only_from(tunnel).martians(true);
+/// let found = ours.decapsulate(&mut buf, outer.clone())?;
+/// assert_eq!((found.inner, found.limit, found.hop_limit), (48..68, Some(4), 64));
+///
+/// // The same packet is nothing for another tunnel, and is counted as such.
+/// let mut counters = Counters::new();
+/// let theirs = Decapsulator::new().only_from(tunnel.reversed());
+/// let error = theirs.decapsulate(&mut buf, outer).expect_err("not theirs");
+/// assert!(matches!(error, DecapError::WrongEndpoint { .. }));
+/// counters.dropped(error.reason());
+/// assert_eq!(counters.iter().map(|(reason, n)| (reason.name(), n)).collect::<Vec<_>>(), [("wrong_endpoint", 1)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decapsulator {
     dscp: DscpOut,

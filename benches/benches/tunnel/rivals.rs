@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 
 /// What a decapsulation is asked for: what ours tells too.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) inner: Range<usize>,
     pub(crate) source: Ipv6Addr,
