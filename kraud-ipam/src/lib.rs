@@ -33,17 +33,65 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`embed`] | IPv4 addresses inside IPv6 prefixes (RFC 6052), both ways |
+//! | [`set`] | the sets of numbers and of free blocks that the books are kept in |
 //! | [`ula`] | unique local prefixes (RFC 4193) from a seed |
 //!
-//! The default policy: special-purpose space is refused ([`Policy`]); host bits are an error; the
-//! network, broadcast and subnet-router anycast address are never given out ([`usable_count`]); a
-//! fixed address does not move the cursor of [`AllocRequest::next`].
+//! # Default policy
+//!
+//! | question | answer | otherwise |
+//! |---|---|---|
+//! | multicast, loopback, class E, IPv4-mapped, unspecified, link-local, documentation space | refused | [`Policy`] |
+//! | host bits in a prefix | an error that names the masked prefix | `IpNet::trunc` |
+//! | overlapping bases of a pool | an error that names both | |
+//! | network and broadcast address (IPv4 up to /30), subnet-router anycast (IPv6 up to /126) | never given out, never released | [`SubnetBuilder::whole`] |
+//! | /31, /32, /127, /128 | every address is usable (RFC 3021, 6164) | |
+//! | reserved IPv6 interface ids (RFC 2526, 5453) | given out | [`SubnetBuilder::without_reserved_interface_ids`] |
+//! | gateway | none; by [`SubnetBuilder::default_gateway`] the first usable address, also of a /31 | [`SubnetBuilder::gateway`] |
+//! | `.0` and `.255` of a range inside a larger subnet | ordinary addresses | |
+//! | a fixed address outside the range of automatic ones | given out | |
+//! | a fixed address and the cursor of [`AllocRequest::next`] | the cursor stays | |
+//! | a second request of the same owner | the same answer, or an error if that does not fit | [`AllocRequest::additional`] |
+//! | reuse after release | at once | [`SubnetBuilder::quarantine`] |
+//! | an exact request for an address in quarantine | granted | |
+//! | an exact subnet outside the bases of a pool | refused | [`CarveRequest::anywhere`] |
+//! | an exact subnet over reserved space | refused | [`CarveRequest::despite_reservations`] |
+//! | release of what is not held | a typed error; by owner: nothing happens | |
+//!
+//! # Complexity
+//!
+//! `n` is what is held, `b` the bits of an address, `r` the reservations.
+//!
+//! | call | time |
+//! |---|---|
+//! | [`Subnet::allocate`] exact, lowest, next, random | O(log n + b + r) at any occupancy |
+//! | … stable | the same and up to 16 hashes |
+//! | … longest idle | O(free ranges) when most free addresses were held before |
+//! | … prefix of a length | O(free ranges) |
+//! | [`Subnet::release`], [`Subnet::holder`], [`Subnet::explain`] | O(log n + r) |
+//! | [`Subnet::free_count`], free ranges one by one | O(b) |
+//! | [`SubnetPool::carve`] first, best, exact | O(log n + b + r) |
+//! | … sparse | O(free blocks of the largest size) |
+//! | [`SubnetPool::overlapping`], [`SubnetPool::holder`] | O(log n + r) |
+//! | undo, replay | as the call that made the change |
+//! | making a subnet or pool of any size, `::/0` included | O(r) |
+//!
+//! # Snapshots
+//!
+//! With the feature `serde`, [`Subnet`], [`SubnetPool`] and [`Ipam`] are written as a map with a
+//! `version` (now 1), the `revision`, how they were built, and the sorted lists of what is `held`,
+//! `resting` and `idle`; what follows from these is built anew and checked on loading. Equal states give
+//! equal bytes. Defaults are left out; unknown fields, contradictions and newer versions are errors.
+//!
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod change;
 mod count;
@@ -87,3 +135,13 @@ pub use subnet::{
     Reservation, Rest, Role, Shortage, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage, Why,
 };
 pub use usable::{first_usable, last_usable, nth_usable, usable_count};
+
+/// Plain data: it can go to other threads and be shared among them.
+const _: () = {
+    const fn plain<T: Send + Sync + Clone>() {}
+    plain::<Ipam>();
+    plain::<Subnet>();
+    plain::<SubnetPool>();
+    plain::<AllocError>();
+    plain::<Change<IpamEdit>>();
+};

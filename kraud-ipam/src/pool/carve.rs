@@ -281,17 +281,12 @@ impl SubnetPool {
         }
     }
 
-    /// The subnet, if any, that a prefix overlaps.
+    /// A subnet, if any, that a prefix overlaps: as subnets are disjoint, the last that starts before
+    /// the prefix ends is one of them.
     pub(super) fn held_overlap(&self, prefix: IpNet) -> Option<&Carved> {
         let (first, last) = bounds(prefix);
-        let before = self
-            .held
-            .range(..=first)
-            .next_back()
-            .filter(|(_, carved)| bounds(carved.prefix).1 >= first);
-        before
-            .or_else(|| self.held.range(first..=last).next())
-            .map(|(_, carved)| carved)
+        let (_, carved) = self.held.range(..=last).next_back()?;
+        (bounds(carved.prefix).1 >= first).then_some(carved)
     }
 
     fn is_free(&self, prefix: IpNet) -> bool {

@@ -33,17 +33,73 @@ use crate::{
 pub struct BlockSet {
     space: IpNet,
     base: u128,
-    /// By length, counted from that of the space: blocks' indices, and the first block's offset.
+    /// By length, counted from that of the space.
     levels: Vec<Level>,
     /// Which levels have a block; the last bit stands for 127 and 128.
     some: u128,
     free: Count,
 }
 
+/// The first block's offset, and the indices of the others. One block, the usual case, needs no set.
 #[derive(Clone, Default)]
 struct Level {
-    blocks: Indices,
     first: Option<u128>,
+    others: Indices,
+}
+
+impl Level {
+    /// The first block at an index or behind it, as index. `bits` is the logarithm of a block's size.
+    fn next(&self, from: u128, bits: u32) -> Option<u128> {
+        let first = self.first?.checked_shr(bits).unwrap_or(0);
+        if from <= first {
+            Some(first)
+        } else {
+            self.others.next(from)
+        }
+    }
+
+    #[inline]
+    fn contains(&self, offset: u128, bits: u32) -> bool {
+        match self.first {
+            Some(first) if first < offset => {
+                self.others.contains(offset.checked_shr(bits).unwrap_or(0))
+            }
+            first => first == Some(offset),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, offset: u128, bits: u32) {
+        let other = match self.first {
+            Some(first) if first < offset => offset,
+            first => {
+                self.first = Some(offset);
+                match first {
+                    Some(first) => first,
+                    None => return,
+                }
+            }
+        };
+        self.others.insert(other.checked_shr(bits).unwrap_or(0));
+    }
+
+    #[inline]
+    fn remove(&mut self, offset: u128, bits: u32) -> bool {
+        match self.first {
+            Some(first) if first < offset => {
+                self.others.remove(offset.checked_shr(bits).unwrap_or(0))
+            }
+            Some(first) if first == offset => {
+                let next = self.others.next(0);
+                if let Some(next) = next {
+                    self.others.remove(next);
+                }
+                self.first = next.map(|next| next.checked_shl(bits).unwrap_or(0));
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Indices of up to 64 bits take half the room.
@@ -161,7 +217,10 @@ impl BlockSet {
         let largest = self.levels_up_to(level).next()?;
         let mut next = Some(0);
         let blocks = core::iter::from_fn(|| {
-            let index = self.levels.get(largest)?.blocks.next(next.take()?)?;
+            let index = self
+                .levels
+                .get(largest)?
+                .next(next.take()?, self.host_bits(largest))?;
             next = index.checked_add(1);
             Some(index)
         });
@@ -178,13 +237,12 @@ impl BlockSet {
         // Rounded up to a place where such a prefix can start.
         let from = from.checked_add(mask)? & !mask;
         let found = self.levels_up_to(level).filter_map(|level| {
-            let blocks = &self.levels.get(level)?.blocks;
+            let (at, bits) = (self.levels.get(level)?, self.host_bits(level));
             let index = self.index(level, from);
-            if blocks.contains(index) {
+            if at.contains(self.offset(level, index), bits) {
                 return Some(from);
             }
-            blocks
-                .next(index.checked_add(1)?)
+            at.next(index.checked_add(1)?, bits)
                 .map(|index| self.offset(level, index))
         });
         let found = found
@@ -211,6 +269,25 @@ impl BlockSet {
         Some(crate::family::prefix(self.family(), bounds(prefix).0, len))
     }
 
+    /// Takes the first free prefix of a length. O(lengths).
+    ///
+    /// ```
+    /// let mut free = kraud_ipam::set::BlockSet::new("10.0.0.0/8".parse()?);
+    /// assert_eq!(free.take_first(24), Some("10.0.0.0/24".parse()?));
+    /// assert_eq!(free.take_first(24), Some("10.0.1.0/24".parse()?));
+    /// # Ok::<(), ipnet::AddrParseError>(())
+    /// ```
+    #[inline]
+    pub fn take_first(&mut self, len: u8) -> Option<IpNet> {
+        let level = self.level(len)?;
+        let firsts = self
+            .levels_up_to(level)
+            .filter_map(|level| Some((self.levels.get(level)?.first?, level)));
+        let (offset, found) = firsts.min()?;
+        self.split(found, level, offset);
+        Some(self.at(offset, len))
+    }
+
     /// Takes a prefix out. Returns whether it was wholly free; if not, nothing changes.
     #[inline]
     pub fn take(&mut self, prefix: IpNet) -> bool {
@@ -220,14 +297,20 @@ impl BlockSet {
         let Some(level) = self.level(prefix.prefix_len()) else {
             return false;
         };
-        let offset = bounds(prefix).0 - self.base;
+        self.split(found, level, bounds(prefix).0 - self.base);
+        true
+    }
+
+    /// Takes the block at an offset out of the block of level `found` around it.
+    #[inline]
+    fn split(&mut self, found: usize, level: usize, offset: u128) {
         self.remove(found, self.index(found, offset));
         // Of each half the part that is not wanted stays free.
         for half in found + 1..=level {
             self.add(half, self.index(half, offset) ^ 1);
         }
-        self.free = self.free.minus(Count::of(prefix));
-        true
+        let mask = self.level_mask(level);
+        self.free = self.free.minus(Count::between(0, mask));
     }
 
     /// Takes whatever is free of a prefix. Returns how many addresses that was.
@@ -293,7 +376,7 @@ impl BlockSet {
                 .filter_map(|level| {
                     let size_mask = self.level_mask(level);
                     let index = self.index(level, start.checked_add(size_mask)?);
-                    let index = self.levels.get(level)?.blocks.next(index)?;
+                    let index = self.levels.get(level)?.next(index, self.host_bits(level))?;
                     Some((self.offset(level, index), level))
                 });
             let (offset, level) = found.min().filter(|(offset, _)| *offset <= last)?;
@@ -366,57 +449,56 @@ impl BlockSet {
         }
         let level = self.level(prefix.prefix_len())?;
         let offset = bounds(prefix).0 - self.base;
-        self.levels_up_to(level).find(|&level| {
-            let blocks = self.levels.get(level);
-            blocks.is_some_and(|at| {
-                // The first block is known without a search.
-                at.first == Some(offset & !self.level_mask(level))
-                    || at.blocks.contains(self.index(level, offset))
-            })
-        })
+        // The first blocks are known without a search.
+        let is_first = |&level: &usize| {
+            self.levels
+                .get(level)
+                .is_some_and(|at| at.first == Some(offset & !self.level_mask(level)))
+        };
+        let has = |&level: &usize| {
+            let start = offset & !self.level_mask(level);
+            self.levels
+                .get(level)
+                .is_some_and(|at| at.contains(start, self.host_bits(level)))
+        };
+        self.levels_up_to(level)
+            .find(is_first)
+            .or_else(|| self.levels_up_to(level).find(has))
     }
 
+    #[inline]
     fn add(&mut self, level: usize, index: u128) {
         while self.levels.len() <= level {
-            let blocks = if self.levels.len() <= 64 {
+            let others = if self.levels.len() <= 64 {
                 Indices::Narrow(NumberSet::new())
             } else {
                 Indices::Wide(NumberSet::new())
             };
             self.levels.push(Level {
-                blocks,
                 first: None,
+                others,
             });
         }
-        let offset = self.offset(level, index);
+        let (offset, bits) = (self.offset(level, index), self.host_bits(level));
         if let Some(at) = self.levels.get_mut(level) {
-            at.blocks.insert(index);
-            at.first = Some(at.first.map_or(offset, |first| first.min(offset)));
+            at.add(offset, bits);
         }
         if level < 128 {
             self.some |= 1 << level;
         }
     }
 
+    #[inline]
     fn remove(&mut self, level: usize, index: u128) -> bool {
-        let offset = self.offset(level, index);
-        let bits = self.host_bits(level);
+        let (offset, bits) = (self.offset(level, index), self.host_bits(level));
         let Some(at) = self.levels.get_mut(level) else {
             return false;
         };
-        if at.first.is_none_or(|first| offset < first) || !at.blocks.remove(index) {
-            return false;
+        let removed = at.remove(offset, bits);
+        if at.first.is_none() && level < 128 {
+            self.some &= !(1 << level);
         }
-        if at.first == Some(offset) {
-            at.first = at
-                .blocks
-                .next(index)
-                .map(|next| next.checked_shl(bits).unwrap_or(0));
-            if at.first.is_none() && level < 128 {
-                self.some &= !(1 << level);
-            }
-        }
-        true
+        removed
     }
 }
 

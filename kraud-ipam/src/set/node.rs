@@ -273,6 +273,53 @@ impl<N: Number> Node<N> {
         }
     }
 
+    /// Takes the first free number from `from` to `last`, where one way down leads to it; `None` says
+    /// nothing: look for it then.
+    #[inline]
+    pub(super) fn take_next(&mut self, from: N, last: N) -> Option<N> {
+        let (mut node, mut from) = (&mut *self, from);
+        let mut depth = 0u32;
+        let found = loop {
+            if !node.covers(from) {
+                break None;
+            }
+            match node {
+                Self::Inner(inner) => {
+                    let here = from.slot(inner.shift);
+                    let open = !inner.full & (!0u64 << here);
+                    let index = open.trailing_zeros() as usize & 63;
+                    let first = inner.base.plus(N::from_slot(index, inner.shift));
+                    // A slot that is looked at from its middle may have no free number behind.
+                    if open == 0 || index == here && from != first {
+                        break None;
+                    }
+                    from = first;
+                    inner.raise(index);
+                    depth += 1;
+                    node = &mut inner.slots[index];
+                }
+                Self::Leaf(leaf) => {
+                    let Some(place) = leaf.next_free(place(leaf.base, from)) else {
+                        break None;
+                    };
+                    let at = leaf.base.with(N::truncate(u128::from(place)));
+                    if at > last {
+                        break None;
+                    }
+                    leaf.insert(place);
+                    break Some(at);
+                }
+                _ => break None,
+            }
+        };
+        if found.is_none() {
+            self.lower(from, depth);
+        } else if depth > 0 {
+            self.check_full();
+        }
+        found
+    }
+
     /// Lowers the counts of the uppermost `depth` nodes on the way to a number.
     #[cold]
     fn lower(&mut self, at: N, depth: u32) {
@@ -294,10 +341,13 @@ impl<N: Number> Node<N> {
         let mut depth = 0u32;
         // Whether a node has so few numbers left that it should become something smaller.
         let mut thin = false;
-        let mut slot = slot;
+        let mut bits = slot.bits;
         let taken = loop {
             if let Self::Full = node {
-                node.materialise(slot);
+                node.materialise(Slot {
+                    first: at.without(N::mask(bits)),
+                    bits,
+                });
             }
             if !node.covers(at) {
                 break node.remove_slowly(at);
@@ -309,10 +359,10 @@ impl<N: Number> Node<N> {
                         break false;
                     }
                     inner.lower(index);
-                    thin |= inner.taken.widen() <= SHORT
+                    thin |= inner.taken <= N::truncate(SHORT)
                         || inner.some & inner.some.wrapping_sub(1) == 0;
                     depth += 1;
-                    slot = inner.slot(index);
+                    bits = inner.shift;
                     node = &mut inner.slots[index];
                 }
                 Self::Leaf(leaf) => {
