@@ -40,6 +40,7 @@ pub struct Handle {
     netns: Netns,
     pub(crate) route: Connection,
     generic: Option<Connection>,
+    netfilter: Option<Connection>,
     families: HashMap<&'static str, u16>,
     pub(crate) names: Option<HashMap<String, u32>>,
     buffer: Vec<u8>,
@@ -67,6 +68,7 @@ impl Handle {
             netns,
             route,
             generic: None,
+            netfilter: None,
             families: HashMap::new(),
             names: None,
             buffer: Vec::new(),
@@ -160,6 +162,9 @@ impl Handle {
         };
         let protocol = op.encode(&mut resolver, buffer)?;
         let held = resolver.held;
+        if protocol == Some(Protocol::Netfilter) {
+            return self.transaction(op, buffer);
+        }
         let connection = match protocol {
             None => return Ok(()),
             Some(Protocol::Generic) => self.generic()?,
@@ -195,6 +200,41 @@ impl Handle {
             }
         }
         result
+    }
+
+    /// Sends an nf_tables transaction, which happens as a whole or not at all.
+    fn transaction(&mut self, op: &Op, buffer: &mut [u8]) -> Result<()> {
+        let mut starts = Vec::new();
+        let mut at = 0;
+        while let Some(len) = buffer.get(at..).and_then(<[u8]>::first_chunk) {
+            starts.push((at, 0));
+            at += crate::wire::align(u32::from_ne_bytes(*len) as usize).max(16);
+        }
+        // The message that ends the transaction is not answered; the one before it is.
+        let ack = starts.len().saturating_sub(2);
+        let refusals = self
+            .netfilter()?
+            .exchange_batch(buffer, &starts, Some(ack))?;
+        match refusals.first() {
+            None => Ok(()),
+            Some((at, refusal)) => {
+                let start = starts.get(*at).map_or(0, |(start, _)| *start);
+                Err(explain::error(
+                    refusal,
+                    buffer.get(start..).unwrap_or(&[]),
+                    op,
+                ))
+            }
+        }
+    }
+
+    pub(crate) fn netfilter(&mut self) -> Result<&mut Connection> {
+        if self.netfilter.is_none() {
+            self.netfilter = Some(self.netns.run(|| Connection::open(Protocol::Netfilter))??);
+        }
+        self.netfilter
+            .as_mut()
+            .ok_or_else(|| Error::invalid("socket", "netfilter", "it was not opened"))
     }
 
     /// Removes a link whose making failed half-way.

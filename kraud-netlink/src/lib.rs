@@ -42,7 +42,9 @@ mod handle;
 mod message;
 mod namespaces;
 mod netns;
+mod nft;
 mod op;
+mod plan;
 mod probe;
 mod read;
 mod spec;
@@ -55,9 +57,14 @@ pub use connection::{Connection, OnMessage};
 pub use error::{Error, KernelError, Result};
 pub use handle::{Handle, RouteFilter};
 pub use message::{Protocol, Resolve, WIREGUARD_CHUNK, family_request, parse_family};
-pub use namespaces::{Namespaces, NetnsKind, NetnsLookup, RunNetns, Step};
+pub use namespaces::{HERE, Namespaces, NetnsKind, NetnsLookup, RunNetns, Step};
 pub use netns::{Netns, NetnsId, RUN_NETNS};
+pub use nft::{
+    Chain as NftChain, ChainKind as NftChainKind, Counter as NftCounter, Family as NftFamily,
+    Hook as NftHook, Match as NftMatch, Rule as NftRule, Table as NftTable, Verdict as NftVerdict,
+};
 pub use op::Op;
+pub use plan::{Executor, Owner, TransactError, Undo, Want, Wanted, transact};
 pub use probe::{Capability, Probe, probe};
 pub use read::{
     AddressInfo, LinkInfo, LinkNames, LinkState, NeighbourInfo, PeerInfo, RawAttr, RouteInfo,

@@ -232,6 +232,11 @@ impl Op {
             Self::ReplaceNeighbour(neighbour) => one(neighbour.command("replace", context)),
             Self::ReplaceRoute(route) => one(route.command("replace", context)),
             Self::SetLink(change) => one(change.command(context)),
+            Self::DeleteNft(table) => {
+                let script = format!("delete table {} {}", table.family, table.name);
+                one(context.program("nft").word(script).take())
+            }
+            Self::SetNft(table) => one(context.program("nft").word(table.add_script(true)).take()),
             Self::SetNetnsId { netns, id } => {
                 let mut line = context.ip(None);
                 line.word("netns").opt("set", netns);

@@ -164,6 +164,14 @@ impl Op {
                 network::route(&mut w, resolve, consts::RTM_NEWROUTE, REPLACE, route)?;
             }
             Self::SetLink(change) => link::set(&mut w, resolve, change)?,
+            Self::DeleteNft(table) => {
+                table.write_delete(&mut w)?;
+                return self.finish(w, Protocol::Netfilter);
+            }
+            Self::SetNft(table) => {
+                table.write(&mut w, true)?;
+                return self.finish(w, Protocol::Netfilter);
+            }
             Self::SetNetnsId { netns, id } => {
                 let message = w.begin(consts::RTM_NEWNSID, CHANGE, &[0; 4]);
                 w.i32(consts::NETNSA_FD, resolve.netns(netns)?);
