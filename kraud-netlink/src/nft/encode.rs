@@ -173,7 +173,7 @@ pub(super) fn write_rule(w: &mut Writer<'_>, family: Family, rule: &Rule) -> Res
         match condition {
             Match::Source { net, not } => address(w, family, &mut narrowed, net, *not, [12, 8])?,
             Match::Destination { net, not } => {
-                address(w, family, &mut narrowed, net, *not, [16, 24])?
+                address(w, family, &mut narrowed, net, *not, [16, 24])?;
             }
             Match::InLink { name, not } => link(w, META_IIFNAME, name, *not)?,
             Match::OutLink { name, not } => link(w, META_OIFNAME, name, *not)?,

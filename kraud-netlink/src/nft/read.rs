@@ -186,9 +186,9 @@ impl Handle {
                 &mut || {
                     let mut found = found.borrow_mut();
                     if kind == GET_CHAIN {
-                        found.chains.clear()
+                        found.chains.clear();
                     } else {
-                        found.rules.clear()
+                        found.rules.clear();
                     }
                 },
                 &mut |_, body| read_message(&mut found.borrow_mut(), &table.name, kind, body),
