@@ -39,6 +39,8 @@ mod connection;
 mod error;
 mod explain;
 mod handle;
+#[cfg(feature = "netlink-packet-route")]
+mod interop;
 mod message;
 mod namespaces;
 mod netns;
