@@ -36,6 +36,7 @@
 mod batch;
 mod command;
 mod connection;
+mod docker;
 mod error;
 mod explain;
 mod handle;
@@ -56,6 +57,7 @@ pub mod wire;
 pub use batch::BatchReport;
 pub use command::{CommandContext, KeyFile};
 pub use connection::{Connection, OnMessage};
+pub use docker::{Parent, ipvlan_parent, owned_parents};
 pub use error::{Error, KernelError, Result};
 pub use handle::{Handle, RouteFilter};
 pub use message::{Protocol, Resolve, WIREGUARD_CHUNK, family_request, parse_family};
@@ -74,3 +76,8 @@ pub use read::{
 };
 pub use spec::*;
 pub use transport::{Socket, TIMEOUT, Transport};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

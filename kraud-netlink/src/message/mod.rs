@@ -20,6 +20,12 @@ pub use generic::{family_request, parse_family};
 pub use wireguard::WIREGUARD_CHUNK;
 pub(crate) use wireguard::get_device;
 
+/// `struct ifinfomsg` of a link.
+#[cfg(test)]
+pub(crate) fn link_header(index: u32) -> [u8; 16] {
+    link::ifinfo(index, 0, 0)
+}
+
 /// How a missing generic-netlink family is named in [`Error::NotFound`].
 pub(crate) const FAMILY: &str = "generic netlink family";
 

@@ -1,5 +1,6 @@
 //! Several steps as one: all of them, or none.
 
+mod compare;
 mod diff;
 mod inverse;
 
