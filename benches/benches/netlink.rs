@@ -73,6 +73,12 @@ fn build(criterion: &mut Criterion) {
         });
         buffer.clear();
     }
+    #[cfg(feature = "rivals")]
+    criterion.bench_function("netlink/build/route/netlink-packet-route", |bencher| {
+        let mut buffer = [0; 8192];
+        assert_eq!(rivals::serialized(1, 10, 0, &mut buffer), 44);
+        bencher.iter(|| rivals::serialized(black_box(1), 10, 0, &mut buffer));
+    });
     let wireguard = wireguard_100x4();
     criterion.bench_function("netlink/build/wireguard-100x4/kraud-netlink", |bencher| {
         bencher.iter(|| {
@@ -214,6 +220,26 @@ fn bulk(criterion: &mut Criterion) {
         });
     });
 
+    #[cfg(feature = "rivals")]
+    {
+        let index = rivals::index(&mut kernel);
+        group.bench_function("10000-routes/netavark-way", |bencher| {
+            bencher.iter_custom(|iterations| {
+                timed(&mut kernel, iterations, ROUTES, |_| {
+                    rivals::add_one_by_one(&socket, ROUTES, index)
+                })
+            });
+        });
+        let rtnetlink = rivals::Async::new(&netns);
+        group.bench_function("10000-routes/rtnetlink", |bencher| {
+            bencher.iter_custom(|iterations| {
+                timed(&mut kernel, iterations, ROUTES, |_| {
+                    rtnetlink.add(ROUTES, index)
+                })
+            });
+        });
+    }
+
     let script: String = ops
         .iter()
         .map(|op| op.commands(&Default::default())[0].replace("ip ", "") + "\n")
@@ -292,7 +318,11 @@ fn ip_batch(
 }
 
 fn dump(criterion: &mut Criterion) {
-    let Some((_netns, mut kernel)) = lab() else {
+    #[cfg_attr(
+        not(feature = "rivals"),
+        expect(unused_variables, reason = "rivals open sockets in it")
+    )]
+    let Some((netns, mut kernel)) = lab() else {
         return;
     };
     let ops: Vec<Op> = (0..ROUTES).map(|n| Op::AddRoute(host_route(n))).collect();
@@ -302,6 +332,13 @@ fn dump(criterion: &mut Criterion) {
     group.bench_function("10000-routes/kraud-netlink-typed", |bencher| {
         bencher.iter(|| assert_eq!(owned(&mut kernel), ROUTES));
     });
+    #[cfg(feature = "rivals")]
+    {
+        let rtnetlink = rivals::Async::new(&netns);
+        group.bench_function("10000-routes/rtnetlink", |bencher| {
+            bencher.iter(|| assert_eq!(rtnetlink.count(), ROUTES));
+        });
+    }
     group.finish();
 }
 
@@ -339,6 +376,112 @@ fn delete(criterion: &mut Criterion) {
         bencher.iter_custom(|iterations| time(&mut kernel, iterations, &together));
     });
     group.finish();
+}
+
+/// The other libraries, doing the same in the same namespace.
+#[cfg(feature = "rivals")]
+mod rivals {
+    use std::net::Ipv4Addr;
+
+    use futures_util::TryStreamExt;
+    use kraud_netlink::{Handle, Netns};
+    use netlink_packet_core::{
+        NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    };
+    use netlink_packet_route::RouteNetlinkMessage;
+    use netlink_packet_route::route::{RouteMessage, RouteProtocol, RouteScope};
+    use rtnetlink::RouteMessageBuilder;
+
+    pub(super) fn message(n: u32, index: u32) -> RouteMessage {
+        RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(Ipv4Addr::from(0xc0a8_0000 + n), 32)
+            .output_interface(index)
+            .scope(RouteScope::Link)
+            .protocol(RouteProtocol::from(75))
+            .build()
+    }
+
+    /// rtnetlink on a runtime of this thread, with its socket in the namespace.
+    pub(super) struct Async {
+        runtime: tokio::runtime::Runtime,
+        handle: rtnetlink::Handle,
+    }
+
+    impl Async {
+        pub(super) fn new(netns: &Netns) -> Self {
+            netns
+                .run(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build()
+                        .unwrap();
+                    let guard = runtime.enter();
+                    let (connection, handle, _) = rtnetlink::new_connection().unwrap();
+                    drop(guard);
+                    runtime.spawn(connection);
+                    Self { runtime, handle }
+                })
+                .unwrap()
+        }
+
+        pub(super) fn add(&self, count: u32, index: u32) {
+            self.runtime.block_on(async {
+                for n in 0..count {
+                    self.handle
+                        .route()
+                        .add(message(n, index))
+                        .execute()
+                        .await
+                        .unwrap();
+                }
+            });
+        }
+
+        pub(super) fn count(&self) -> u32 {
+            self.runtime.block_on(async {
+                let mut routes = self
+                    .handle
+                    .route()
+                    .get(RouteMessageBuilder::<Ipv4Addr>::new().build())
+                    .execute();
+                let mut count = 0;
+                while let Some(route) = routes.try_next().await.unwrap() {
+                    count += u32::from(route.header.protocol == RouteProtocol::from(75));
+                }
+                count
+            })
+        }
+    }
+
+    /// netavark's way: netlink-packet-route's message, one send and one receive of 8 KiB each.
+    pub(super) fn serialized(n: u32, index: u32, sequence: u32, buffer: &mut [u8]) -> usize {
+        let mut message =
+            NetlinkMessage::from(RouteNetlinkMessage::NewRoute(self::message(n, index)));
+        message.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+        message.header.sequence_number = sequence;
+        message.finalize();
+        message.serialize(&mut buffer[..message.buffer_len()]);
+        message.buffer_len()
+    }
+
+    pub(super) fn add_one_by_one(socket: &netlink_sys::Socket, count: u32, index: u32) {
+        let (mut out, mut buffer) = ([0; 8192], [0; 8192]);
+        for n in 0..count {
+            let len = serialized(n, index, n + 1, &mut out);
+            socket.send(&out[..len], 0).unwrap();
+            let len = socket.recv(&mut &mut buffer[..], 0).unwrap();
+            let answer =
+                NetlinkMessage::<RouteNetlinkMessage>::deserialize(&buffer[..len]).unwrap();
+            let NetlinkPayload::Error(error) = answer.payload else {
+                panic!("no answer")
+            };
+            assert!(error.code.is_none());
+        }
+    }
+
+    pub(super) fn index(kernel: &mut Handle) -> u32 {
+        kernel.index("v0").unwrap()
+    }
 }
 
 criterion_group!(benches, build, bulk, dump, delete);

@@ -145,7 +145,7 @@ impl Handle {
         }
         let refusals = self
             .route
-            .exchange_batch(&mut pending.bytes, &pending.starts)?;
+            .exchange_batch(&mut pending.bytes, &pending.starts, None)?;
         report.done += pending.starts.len() - refusals.len();
         for (at, refusal) in refusals {
             let (Some(&(start, place)), Some(op)) = (pending.starts.get(at), waiting.get(at))
@@ -176,6 +176,8 @@ fn is_single(op: &Op) -> bool {
         }
         Op::AddNetns(_)
         | Op::DeleteNetns(_)
+        | Op::DeleteNft(_)
+        | Op::SetNft(_)
         | Op::MoveLink { .. }
         | Op::RenameLink { .. }
         | Op::SetNetnsId { .. }
@@ -188,26 +190,27 @@ fn is_single(op: &Op) -> bool {
 impl Connection {
     /// Sends the messages that begin at `starts` in one datagram; gives back the refusals by their place in it.
     ///
-    /// Only the last message asks for an acknowledgement: failures are answered without being asked for, and answers
-    /// come in the order of the messages.
-    fn exchange_batch(
+    /// Only one message asks for an acknowledgement, the last one unless `ack` names another: failures are answered
+    /// without being asked for, and answers come in the order of the messages.
+    pub(crate) fn exchange_batch(
         &mut self,
         datagram: &mut [u8],
         starts: &[(usize, usize)],
+        ack: Option<usize>,
     ) -> Result<Vec<(usize, Refusal)>> {
         let op = "apply a batch";
         let first = self.reserve_sequences(starts.len());
         let last = starts.len().saturating_sub(1);
+        let ack = ack.unwrap_or(last);
         for (at, &(start, _)) in starts.iter().enumerate() {
             let Some(message) = datagram.get_mut(start..) else {
                 continue;
             };
             connection::patch_sequence(message, first.wrapping_add(u32::try_from(at).unwrap_or(0)));
-            if at != last {
-                if let Some(flags) = message.get_mut(6..8) {
-                    let kept = u16::from_ne_bytes([flags[0], flags[1]]) & !NLM_F_ACK;
-                    flags.copy_from_slice(&kept.to_ne_bytes());
-                }
+            if let Some([low, high]) = message.get_mut(6..8) {
+                let kept = u16::from_ne_bytes([*low, *high]) & !NLM_F_ACK;
+                let flags = if at == ack { kept | NLM_F_ACK } else { kept };
+                [*low, *high] = flags.to_ne_bytes();
             }
         }
         self.send(datagram, &op)?;
@@ -229,7 +232,9 @@ impl Connection {
                     if let Some(refusal) = connection::refusal(header, body).map_err(malformed)? {
                         refusals.push((at, refusal));
                     }
-                    if at == last {
+                    // A transaction that is refused as a whole is refused at its beginning.
+                    let refused = at == 0 && !refusals.is_empty() && ack != last;
+                    if at == ack || refused {
                         return Ok(refusals);
                     }
                 }

@@ -12,6 +12,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// What is wanted does not go with what is there, or with itself.
+    #[error("{what}: {why}")]
+    Conflict {
+        /// What was wanted.
+        what: String,
+        /// What stands against it.
+        why: String,
+    },
     /// A dump kept being interrupted by changes of others.
     #[error(
         "{op}: the kernel's tables changed during each of {attempts} dumps; try again when they are quiet"
@@ -85,6 +93,9 @@ pub enum Error {
         /// Which part of it.
         source: TooLong,
     },
+    /// A step failed and those before it were taken back.
+    #[error(transparent)]
+    Transact(#[from] Box<crate::plan::TransactError>),
     /// A reply was larger than the receive buffer.
     #[error("{op}: a reply of {len} bytes was cut at {buffer}")]
     Truncated {
@@ -173,6 +184,7 @@ impl Error {
             Self::Kernel(error) => Some(error.errno),
             Self::Io { source, .. } => source.raw_os_error(),
             Self::Overrun { .. } => Some(nix::libc::ENOBUFS),
+            Self::Transact(error) => error.source.errno(),
             _ => None,
         }
     }
@@ -182,6 +194,7 @@ impl Error {
     pub fn kernel_message(&self) -> Option<&str> {
         match self {
             Self::Kernel(error) => error.message.as_deref(),
+            Self::Transact(error) => error.source.kernel_message(),
             _ => None,
         }
     }
@@ -222,9 +235,10 @@ impl Error {
         matches!(self.errno(), Some(nix::libc::EPERM | nix::libc::EACCES))
     }
 
-    /// Is it held by somebody else (`EBUSY`, `EADDRINUSE`)?
+    /// Is it held by somebody else (`EBUSY`, `EADDRINUSE`, or a conflict found beforehand)?
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.errno(), Some(nix::libc::EBUSY | nix::libc::EADDRINUSE))
+        matches!(self, Self::Conflict { .. })
+            || matches!(self.errno(), Some(nix::libc::EBUSY | nix::libc::EADDRINUSE))
     }
 }

@@ -86,9 +86,7 @@ fn hint(op: &Op, errno: i32, message: &str) -> Option<String> {
             "needs CAP_NET_ADMIN in the user namespace that owns this network namespace: run as root, or in a user \
              namespace with a network namespace of its own"
         }
-        (EOPNOTSUPP, Op::AddLink(link))
-            if message.contains("Unknown device type") || message.is_empty() =>
-        {
+        (EOPNOTSUPP, Op::AddLink(link)) if message.contains("Unknown device type") => {
             return Some(module_hint(link.kind.name()));
         }
         (

@@ -36,13 +36,18 @@
 mod batch;
 mod command;
 mod connection;
+mod docker;
 mod error;
 mod explain;
 mod handle;
+#[cfg(feature = "netlink-packet-route")]
+mod interop;
 mod message;
 mod namespaces;
 mod netns;
+mod nft;
 mod op;
+mod plan;
 mod probe;
 mod read;
 mod spec;
@@ -52,12 +57,18 @@ pub mod wire;
 pub use batch::BatchReport;
 pub use command::{CommandContext, KeyFile};
 pub use connection::{Connection, OnMessage};
+pub use docker::{Parent, ipvlan_parent, owned_parents};
 pub use error::{Error, KernelError, Result};
 pub use handle::{Handle, RouteFilter};
 pub use message::{Protocol, Resolve, WIREGUARD_CHUNK, family_request, parse_family};
-pub use namespaces::{Namespaces, NetnsKind, NetnsLookup, RunNetns, Step};
+pub use namespaces::{HERE, Namespaces, NetnsKind, NetnsLookup, RunNetns, Step};
 pub use netns::{Netns, NetnsId, RUN_NETNS};
+pub use nft::{
+    Chain as NftChain, ChainKind as NftChainKind, Counter as NftCounter, Family as NftFamily,
+    Hook as NftHook, Match as NftMatch, Rule as NftRule, Table as NftTable, Verdict as NftVerdict,
+};
 pub use op::Op;
+pub use plan::{Executor, Owner, TransactError, Undo, Want, Wanted, transact};
 pub use probe::{Capability, Probe, probe};
 pub use read::{
     AddressInfo, LinkInfo, LinkNames, LinkState, NeighbourInfo, PeerInfo, RawAttr, RouteInfo,
@@ -65,3 +76,8 @@ pub use read::{
 };
 pub use spec::*;
 pub use transport::{Socket, TIMEOUT, Transport};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

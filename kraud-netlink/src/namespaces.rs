@@ -26,6 +26,9 @@ impl NetnsLookup for RunNetns {
     }
 }
 
+/// The name under which [`Namespaces`] know the namespace where it all starts, for moving a link back to it.
+pub const HERE: &str = ".";
+
 /// An operation and the namespace that it is done in.
 ///
 /// ```
@@ -119,11 +122,15 @@ pub struct Namespaces {
 #[derive(Debug, Default)]
 struct Members {
     kind: NetnsKind,
+    here: Option<Netns>,
     by_name: BTreeMap<String, Netns>,
 }
 
 impl NetnsLookup for Members {
     fn netns(&self, name: &str) -> Result<Netns> {
+        if let (HERE, Some(here)) = (name, &self.here) {
+            return Ok(here.clone());
+        }
         match (self.by_name.get(name), self.kind) {
             (Some(netns), _) => Ok(netns.clone()),
             (None, NetnsKind::Named) => Netns::find(name),
@@ -166,6 +173,7 @@ impl Namespaces {
             here: here.handle()?,
             members: Members {
                 kind,
+                here: Some(here),
                 by_name: BTreeMap::new(),
             },
             handles: BTreeMap::new(),
@@ -256,6 +264,29 @@ impl Namespaces {
                     .map_err(|error| explain::place(error, step))
             }
         }
+    }
+
+    /// Applies steps of one namespace that do not depend on each other, in few datagrams; see
+    /// [`Handle::apply_batch`]. Gives back the place and the reason of each failure.
+    pub(crate) fn apply_batch(&mut self, steps: &[Step]) -> Result<Vec<(usize, Error)>> {
+        let Some(first) = steps.first() else {
+            return Ok(Vec::new());
+        };
+        if let Some(netns) = &first.netns {
+            self.handle(netns)?;
+        }
+        let handle = match &first.netns {
+            None => &mut self.here,
+            Some(netns) => self.handles.get_mut(netns).ok_or_else(|| {
+                Error::invalid("network namespace", netns.as_str(), "it has no handle")
+            })?,
+        };
+        let report = handle.apply_batch_in(steps.iter().map(|step| &step.op), &self.members)?;
+        let placed = |(place, error): (usize, Error)| match steps.get(place) {
+            Some(step) => (place, explain::place(error, step)),
+            None => (place, error),
+        };
+        Ok(report.failed.into_iter().map(placed).collect())
     }
 
     /// Applies steps in order, up to the first that fails; says how many were done.

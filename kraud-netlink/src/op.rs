@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::nft::Table;
 use crate::spec::{Address, Link, LinkChange, Neighbour, Route, Rule, Sysctl, Wireguard};
 
 /// One change, as a plain value.
@@ -53,6 +54,8 @@ pub enum Op {
     DeleteNetns(String),
     /// Remove a neighbour or proxy entry.
     DeleteNeighbour(Neighbour),
+    /// Remove a packet filter table with everything in it.
+    DeleteNft(Table),
     /// Remove a route.
     DeleteRoute(Route),
     /// Remove a policy routing rule.
@@ -83,6 +86,8 @@ pub enum Op {
     ReplaceRoute(Route),
     /// Change a link.
     SetLink(LinkChange),
+    /// Make a packet filter table, in the place of the one that is there.
+    SetNft(Table),
     /// Give another namespace a number by which this one knows it.
     SetNetnsId {
         /// The other namespace.
@@ -114,6 +119,7 @@ impl fmt::Display for Op {
             Self::DeleteNeighbour(n) => {
                 write!(f, "delete neighbour {} from {:?}", n.address, n.dev)
             }
+            Self::DeleteNft(t) => write!(f, "delete nft table {} {}", t.family, t.name),
             Self::DeleteRoute(r) => write!(f, "delete route to {}", r.dst),
             Self::DeleteRule(_) => write!(f, "delete rule"),
             Self::MoveLink { name, netns, .. } => {
@@ -126,6 +132,7 @@ impl fmt::Display for Op {
             }
             Self::ReplaceRoute(r) => write!(f, "replace route to {}", r.dst),
             Self::SetLink(c) => write!(f, "set link {:?}", c.name),
+            Self::SetNft(t) => write!(f, "set nft table {} {}", t.family, t.name),
             Self::SetNetnsId { netns, .. } => write!(f, "number namespace {netns:?}"),
             Self::SetWireguard(w) => write!(f, "set wireguard device {:?}", w.dev),
             Self::WriteSysctl(s) => write!(f, "set {} to {}", s.key, s.value),

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::netns::Netns;
+use crate::nft::{Chain as NftChain, Family as NftFamily, Rule as NftRule, Table as NftTable};
 use crate::op::Op;
 use crate::spec::{Address, Encap, Ip6Tnl, IpvlanMode, Link, LinkChange, LinkKind, Route};
 
@@ -29,6 +30,8 @@ pub enum Capability {
     Ip6TnlExternal,
     /// ipvlan slaves.
     Ipvlan,
+    /// nf_tables with masquerade.
+    Nft,
     /// `/dev/net/tun`.
     Tun,
     /// veth pairs.
@@ -41,12 +44,13 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Bridge,
         Self::Dummy,
         Self::EncapIp6,
         Self::Ip6TnlExternal,
         Self::Ipvlan,
+        Self::Nft,
         Self::Tun,
         Self::Veth,
         Self::Vlan,
@@ -62,6 +66,7 @@ impl fmt::Display for Capability {
             Self::EncapIp6 => "route encap ip6",
             Self::Ip6TnlExternal => "ip6tnl external",
             Self::Ipvlan => "ipvlan",
+            Self::Nft => "nft masquerade",
             Self::Tun => "tun",
             Self::Veth => "veth",
             Self::Vlan => "vlan",
@@ -165,6 +170,12 @@ fn attempt(kernel: &mut Handle, capability: Capability) -> Result<()> {
             kernel.apply(&Op::AddLink(Link::vlan("kr-vlan", parent, 1)))
         }
         Capability::EncapIp6 => encap_ip6(kernel),
+        Capability::Nft => {
+            let chain = NftChain::nat_postrouting("post").rule(NftRule::masquerade());
+            kernel.apply(&Op::SetNft(
+                NftTable::new(NftFamily::Ip6, "kr-nat").chain(chain),
+            ))
+        }
         Capability::Tun => std::fs::OpenOptions::new()
             .read(true)
             .write(true)

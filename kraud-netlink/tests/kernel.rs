@@ -539,3 +539,32 @@ fn a_refusal_says_what_where_and_how_to_mend_it() {
         .unwrap_err();
     assert!(error.to_string().contains("at most 15 bytes"), "{error}");
 }
+
+#[test]
+fn a_link_is_born_in_its_namespace_on_a_parent_in_another() {
+    let Some(netns) = namespace() else { return };
+    let mut lab = Namespaces::start(netns, kraud_netlink::NetnsKind::Anonymous).unwrap();
+    for name in ["host", "pod"] {
+        lab.apply(&Step::here(Op::AddNetns(name.into()))).unwrap();
+    }
+    lab.apply(&Step::in_netns(
+        "host",
+        Op::AddLink(Link::veth("eth0", "eth1")),
+    ))
+    .unwrap();
+    // Asked for inside the pod: the name is never looked at, or seen, in the host's namespace.
+    let slave = Link::new("eth0", LinkKind::Other("macvlan".into()))
+        .parent("eth0")
+        .link_netns("host");
+    match lab.apply(&Step::in_netns("pod", Op::AddLink(slave))) {
+        Err(error) if error.is_unsupported() => return common::skip(&error),
+        result => result.unwrap_or_else(|error| panic!("{error}")),
+    }
+    let made = lab.handle("pod").unwrap().link("eth0").unwrap();
+    assert!(made.parent_netns_id.is_some());
+    assert_eq!(
+        made.parent_index,
+        Some(lab.handle("host").unwrap().index("eth0").unwrap())
+    );
+    assert_eq!(lab.handle("host").unwrap().links().unwrap().len(), 3);
+}

@@ -236,6 +236,11 @@ impl Op {
                 .iter()
                 .map(|change| change.command(context))
                 .collect(),
+            Self::DeleteNft(table) => {
+                let script = format!("delete table {} {}", table.family, table.name);
+                one(context.program("nft").word(script).take())
+            }
+            Self::SetNft(table) => one(context.program("nft").word(table.add_script(true)).take()),
             Self::SetNetnsId { netns, id } => {
                 let mut line = context.ip(None);
                 line.word("netns").opt("set", netns);

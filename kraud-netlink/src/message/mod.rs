@@ -20,6 +20,12 @@ pub use generic::{family_request, parse_family};
 pub use wireguard::WIREGUARD_CHUNK;
 pub(crate) use wireguard::get_device;
 
+/// `struct ifinfomsg` of a link.
+#[cfg(test)]
+pub(crate) fn link_header(index: u32) -> [u8; 16] {
+    link::ifinfo(index, 0, 0)
+}
+
 /// How a missing generic-netlink family is named in [`Error::NotFound`].
 pub(crate) const FAMILY: &str = "generic netlink family";
 
@@ -164,6 +170,14 @@ impl Op {
                 network::route(&mut w, resolve, consts::RTM_NEWROUTE, REPLACE, route)?;
             }
             Self::SetLink(change) => link::set(&mut w, resolve, change)?,
+            Self::DeleteNft(table) => {
+                table.write_delete(&mut w)?;
+                return self.finish(w, Protocol::Netfilter);
+            }
+            Self::SetNft(table) => {
+                table.write(&mut w, true)?;
+                return self.finish(w, Protocol::Netfilter);
+            }
             Self::SetNetnsId { netns, id } => {
                 let message = w.begin(consts::RTM_NEWNSID, CHANGE, &[0; 4]);
                 w.i32(consts::NETNSA_FD, resolve.netns(netns)?);

@@ -5,6 +5,7 @@ mod ip6tnl;
 mod ipvlan;
 mod key;
 mod link;
+mod link_change;
 mod mac;
 mod neighbour;
 mod route;
@@ -17,7 +18,8 @@ pub use address::Address;
 pub use ip6tnl::{Ip6Tnl, Ip6TnlFlags, Ip6TnlMode, TunnelEncap, TunnelEncapKind};
 pub use ipvlan::{Ipvlan, IpvlanFlag, IpvlanMode};
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
-pub use link::{AddrGenMode, Bridge, BridgePort, FollowUp, Link, LinkChange, LinkKind, Veth};
+pub use link::{AddrGenMode, Bridge, BridgePort, FollowUp, Link, LinkKind, Veth};
+pub use link_change::LinkChange;
 pub use mac::{MacAddr, ParseMacError};
 pub use neighbour::{Neighbour, NeighbourState};
 pub use route::{

@@ -98,9 +98,8 @@ fn is_change(message: &[u8]) -> bool {
     let kind = u16::from_ne_bytes([message[4], message[5]]);
     let family_look_up =
         kind == 16 && u16::from_ne_bytes([message[6], message[7]]) == 5 && message[16] == 3;
-    !LOOK_UPS.contains(&kind)
-        && !family_look_up
-        && !(kind == 16 && message.len() == 32 && message[16..].iter().all(|&byte| byte == 0))
+    let empty = kind == 16 && message.len() == 32 && message[16..].iter().all(|&byte| byte == 0);
+    !(LOOK_UPS.contains(&kind) || family_look_up || empty)
 }
 
 /// The operation's messages.

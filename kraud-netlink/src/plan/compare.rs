@@ -1,0 +1,156 @@
+//! Is what is there as good as what is wanted?
+
+use std::collections::{HashMap, HashSet};
+
+use super::inverse::same_route;
+use crate::read::WireguardInfo;
+use crate::spec::{Address, Ip6Tnl, Peer, PeerAction, Route, Vlan, Wireguard, protocol};
+
+/// Is a route that is there as good as the wanted one?
+pub(super) fn route_serves(found: &Route, wanted: &Route) -> bool {
+    let mut wanted = wanted.clone();
+    wanted.dst = wanted.dst.trunc();
+    // What was not said is the kernel's to choose.
+    wanted.metric = found.metric;
+    if wanted.expires.is_some() && found.expires.is_some() {
+        wanted.expires = found.expires;
+    }
+    wanted.pref = wanted.pref.filter(|&pref| pref != 0);
+    wanted.dev = wanted.dev.or_else(|| {
+        if wanted.via.is_some() {
+            found.dev.clone()
+        } else {
+            None
+        }
+    });
+    if wanted.protocol == protocol::BOOT && found.protocol == protocol::KERNEL {
+        return false;
+    }
+    if !matches!(wanted.kind, crate::spec::RouteKind::Unicast) {
+        // IPv6 puts refusing routes on the loopback link.
+        wanted.dev.clone_from(&found.dev);
+    }
+    same_route(found, &wanted) && *found == wanted
+}
+
+pub(super) fn address_serves(found: &Address, wanted: &Address) -> bool {
+    let mut wanted = wanted.clone();
+    wanted.protocol = wanted.protocol.or(found.protocol);
+    wanted.metric = wanted.metric.or(found.metric);
+    wanted.label = wanted.label.or_else(|| found.label.clone());
+    // Flags that only say how the address comes up.
+    wanted.optimistic = found.optimistic;
+    *found == wanted
+}
+
+pub(super) fn vlan_serves(is: &Vlan, want: &Vlan) -> bool {
+    let switches = is
+        .switches()
+        .iter()
+        .zip(want.switches())
+        .all(|((_, _, is), (_, _, want))| want.is_none() || *is == want);
+    let maps = |is: &[(u32, u32)], want: &[(u32, u32)]| want.iter().all(|pair| is.contains(pair));
+    switches && maps(&is.ingress_qos, &want.ingress_qos) && maps(&is.egress_qos, &want.egress_qos)
+}
+
+pub(super) fn tunnel_serves(is: &Ip6Tnl, want: &Ip6Tnl) -> bool {
+    is == want || (is.external && want.external && is.mode == want.mode)
+}
+
+pub(super) fn bridge_serves(is: &crate::spec::Bridge, want: &crate::spec::Bridge) -> bool {
+    let word = |want: Option<u32>, is: Option<u32>| want.is_none() || want == is;
+    let switch = |want: Option<bool>, is: Option<bool>| want.is_none() || want == is;
+    switch(want.mcast_snooping, is.mcast_snooping)
+        && switch(want.stp, is.stp)
+        && switch(want.vlan_filtering, is.vlan_filtering)
+        && word(want.ageing_time, is.ageing_time)
+        && word(want.priority.map(u32::from), is.priority.map(u32::from))
+        && word(want.forward_delay, is.forward_delay)
+        && word(want.hello_time, is.hello_time)
+        && word(want.max_age, is.max_age)
+}
+
+/// The change from what a device is to what it should be: only what differs, so that peers which stay lose no packet.
+///
+/// Peers that are not wanted are removed, new ones added, and of a changed one only what changed is sent. Prefixes move
+/// between peers without a gap; those that a peer loses altogether are replaced with its list as a whole.
+pub(super) fn wireguard_change(
+    wanted: &Wireguard,
+    found: Option<&WireguardInfo>,
+) -> Option<Wireguard> {
+    let Some(found) = found else {
+        return Some(wanted.clone());
+    };
+    let mut change = Wireguard::new(&wanted.dev);
+    change.private_key = wanted
+        .private_key
+        .clone()
+        .filter(|key| found.private_key.as_ref() != Some(key));
+    change.listen_port = wanted
+        .listen_port
+        .filter(|&port| port != found.listen_port && port != 0);
+    change.fwmark = wanted.fwmark.filter(|&mark| mark != found.fwmark);
+    let there: HashMap<_, _> = found
+        .peers
+        .iter()
+        .map(|peer| (peer.public_key, peer))
+        .collect();
+    let kept: HashSet<_> = wanted
+        .peers
+        .iter()
+        .filter(|p| p.action != PeerAction::Remove)
+        .map(|p| p.public_key)
+        .collect();
+    for peer in found
+        .peers
+        .iter()
+        .filter(|peer| !kept.contains(&peer.public_key))
+    {
+        change.peers.push(Peer::remove(peer.public_key));
+    }
+    for peer in wanted
+        .peers
+        .iter()
+        .filter(|peer| peer.action != PeerAction::Remove)
+    {
+        let Some(is) = there.get(&peer.public_key) else {
+            change.peers.push(peer.clone());
+            continue;
+        };
+        let mut update = Peer::update(peer.public_key);
+        update.action = PeerAction::Update;
+        update.preshared_key = peer
+            .preshared_key
+            .clone()
+            .filter(|key| match &is.preshared_key {
+                Some(is) => is != key,
+                None => !key.is_zero(),
+            });
+        update.endpoint = peer
+            .endpoint
+            .filter(|&endpoint| is.endpoint != Some(endpoint));
+        update.keepalive = peer.keepalive.filter(|&seconds| is.keepalive != seconds);
+        let have: HashSet<_> = is.allowed_ips.iter().map(ipnet::IpNet::trunc).collect();
+        let want: HashSet<_> = peer.allowed_ips.iter().map(ipnet::IpNet::trunc).collect();
+        if peer.replace_allowed_ips && have.difference(&want).next().is_some() {
+            update.replace_allowed_ips = true;
+            update.allowed_ips.clone_from(&peer.allowed_ips);
+        } else {
+            update.allowed_ips = peer
+                .allowed_ips
+                .iter()
+                .filter(|net| !have.contains(&net.trunc()))
+                .copied()
+                .collect();
+        }
+        if update
+            != (Peer {
+                action: PeerAction::Update,
+                ..Peer::update(peer.public_key)
+            })
+        {
+            change.peers.push(update);
+        }
+    }
+    (change != Wireguard::new(&wanted.dev)).then_some(change)
+}

@@ -1,0 +1,536 @@
+//! From what is wanted and what is there to the steps between.
+
+use std::collections::{HashMap, HashSet};
+
+use super::compare::{
+    address_serves, bridge_serves, route_serves, tunnel_serves, vlan_serves, wireguard_change,
+};
+use super::inverse::{conflict, route_key};
+use crate::error::Result;
+use crate::handle::Handle;
+use crate::namespaces::{Namespaces, Step};
+use crate::nft::Table;
+use crate::op::Op;
+use crate::read::{AddressInfo, LinkInfo, RouteInfo};
+use crate::spec::{Address, Link, LinkChange, LinkKind, Route, Rule, Sysctl, Wireguard};
+
+/// Something that should be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
+#[non_exhaustive]
+pub enum Want {
+    /// An address.
+    Address(Address),
+    /// A link; what is `None` in it may be anything.
+    Link(Link),
+    /// A namespace.
+    Netns(String),
+    /// A table of packet filter rules.
+    Nft(Table),
+    /// A route; one of the same prefix, table and metric is replaced.
+    Route(Route),
+    /// A policy routing rule.
+    Rule(Rule),
+    /// A kernel setting.
+    Sysctl(Sysctl),
+    /// A WireGuard device's settings and exactly its peers.
+    Wireguard(Wireguard),
+}
+
+/// Whose things may be removed when they are not wanted any more.
+///
+/// Nothing else is ever deleted: a route, rule or address of another protocol number, or a link with another note, is
+/// somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Owner {
+    /// The protocol number of our routes, rules and addresses.
+    pub protocol: u8,
+    /// The note that our links have (`IFLA_IFALIAS`).
+    pub alias: String,
+}
+
+/// What should be there, namespace by namespace, in the order in which it is to be made.
+///
+/// ```no_run
+/// use kraud_netlink::{Address, Link, Namespaces, Want, Wanted};
+///
+/// let mut wanted = Wanted::new();
+/// wanted.here(Want::Link(Link::bridge("br0").alias("kraud").up()));
+/// wanted.here(Want::Address(Address::new("br0", "10.0.0.1/24".parse()?)));
+///
+/// let mut system = Namespaces::named()?;
+/// wanted.ensure(&mut system)?;
+/// assert!(wanted.diff(&mut system)?.is_empty(), "the second time there is nothing to do");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Wanted {
+    wants: Vec<(Option<String>, Want)>,
+    recreate: bool,
+    owner: Option<Owner>,
+}
+
+impl Wanted {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Wants something where it all starts.
+    pub fn here(&mut self, want: Want) -> &mut Self {
+        self.wants.push((None, want));
+        self
+    }
+
+    /// Wants something in the namespace of that name.
+    pub fn in_netns(&mut self, netns: impl Into<String>, want: Want) -> &mut Self {
+        self.wants.push((Some(netns.into()), want));
+        self
+    }
+
+    /// Allows links that cannot be changed in place to be deleted and made again, with all that is lost by it.
+    pub fn recreate(&mut self) -> &mut Self {
+        self.recreate = true;
+        self
+    }
+
+    /// Removes what this owner has and nobody wants, in the namespaces that are named.
+    pub fn owned_by(&mut self, owner: Owner) -> &mut Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// The steps from what is there to what is wanted: none if it is all there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] where a link would have to be made again without leave, where the mode of an ipvlan parent
+    /// would change under somebody else's slaves, or where macvlan holds the parent; and the errors of reading.
+    pub fn diff(&self, system: &mut Namespaces) -> Result<Vec<Step>> {
+        let mut snapshots: HashMap<Option<String>, Snapshot> = HashMap::new();
+        let mut steps = Vec::new();
+        for (netns, want) in &self.wants {
+            if let Want::Netns(name) = want {
+                if system.netns(name).is_err() {
+                    steps.push(Step::here(Op::AddNetns(name.clone())));
+                }
+                continue;
+            }
+            let key = match want {
+                // A link that is born elsewhere is looked for there.
+                Want::Link(Link {
+                    netns: Some(netns), ..
+                }) => Some(netns.clone()),
+                _ => netns.clone(),
+            };
+            if !snapshots.contains_key(&key) {
+                let snapshot = Snapshot::read(system, key.as_deref())?;
+                snapshots.insert(key.clone(), snapshot);
+            }
+            let Some(snapshot) = snapshots.get_mut(&key) else {
+                continue;
+            };
+            let ops = self.ops(system, key.as_deref(), snapshot, want)?;
+            steps.extend(ops.into_iter().map(|op| {
+                let netns = if matches!(op, Op::AddLink(_)) {
+                    netns
+                } else {
+                    &key
+                };
+                Step {
+                    netns: netns.clone(),
+                    op,
+                }
+            }));
+        }
+        self.check_ipvlan()?;
+        if let Some(owner) = &self.owner {
+            let mut keys: Vec<_> = snapshots.into_iter().collect();
+            keys.sort_by(|(a, _), (b, _)| a.cmp(b));
+            for (netns, snapshot) in keys {
+                let purge = self.purge(owner, netns.as_deref(), &snapshot);
+                steps.extend(purge.into_iter().map(|op| Step {
+                    netns: netns.clone(),
+                    op,
+                }));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Makes it so: works out the steps and applies all of them, or none. Gives back what takes them back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::diff`], and [`Error::Transact`](crate::Error::Transact) for a step that failed.
+    pub fn ensure(&self, system: &mut Namespaces) -> Result<super::Undo> {
+        let steps = self.diff(system)?;
+        super::transact(system, &steps).map_err(|error| Box::new(error).into())
+    }
+
+    fn ops(
+        &self,
+        system: &mut Namespaces,
+        netns: Option<&str>,
+        there: &mut Snapshot,
+        want: &Want,
+    ) -> Result<Vec<Op>> {
+        Ok(match want {
+            Want::Netns(_) => Vec::new(),
+            Want::Address(wanted) => {
+                let found = there.addresses.iter().map(|info| &info.address);
+                let mut same = found.filter(|a| {
+                    a.dev == wanted.dev && a.net == wanted.net && a.peer == wanted.peer
+                });
+                match same.next() {
+                    None => vec![Op::AddAddress(wanted.clone())],
+                    Some(found) if address_serves(found, wanted) => Vec::new(),
+                    Some(_) => vec![Op::ReplaceAddress(wanted.clone())],
+                }
+            }
+            Want::Route(wanted) => match there.routes.get(&route_key(wanted)) {
+                None => vec![Op::AddRoute(wanted.clone())],
+                Some(found) if route_serves(found, wanted) => Vec::new(),
+                Some(found) if found.protocol != wanted.protocol => {
+                    let what = format!(
+                        "route to {} with metric {}",
+                        wanted.dst,
+                        route_key(wanted).3
+                    );
+                    return Err(conflict(
+                        what,
+                        format!("one of protocol {} is there", found.protocol),
+                    ));
+                }
+                Some(_) => vec![Op::ReplaceRoute(wanted.clone())],
+            },
+            Want::Rule(wanted) => {
+                let found = there.rules.contains(wanted);
+                if found {
+                    Vec::new()
+                } else {
+                    vec![Op::AddRule(wanted.clone())]
+                }
+            }
+            Want::Sysctl(wanted) => {
+                let value = there
+                    .netns
+                    .as_ref()
+                    .and_then(|netns| netns.read_sysctl(&wanted.key).ok());
+                let same = value.is_some_and(|value| {
+                    value.split_whitespace().eq(wanted.value.split_whitespace())
+                });
+                if same {
+                    Vec::new()
+                } else {
+                    vec![Op::WriteSysctl(wanted.clone())]
+                }
+            }
+            Want::Link(wanted) => match there
+                .links
+                .iter()
+                .find(|info| info.link.name == wanted.name)
+            {
+                None => {
+                    self.check_parent(there, wanted)?;
+                    vec![Op::AddLink(wanted.clone())]
+                }
+                Some(found) => self.link_ops(there, found, wanted)?,
+            },
+            Want::Wireguard(wanted) => {
+                let found = if there.links.iter().any(|info| info.link.name == wanted.dev) {
+                    Some(handle(system, netns)?.wireguard(&wanted.dev)?)
+                } else {
+                    None
+                };
+                wireguard_change(wanted, found.as_ref())
+                    .map(Op::SetWireguard)
+                    .into_iter()
+                    .collect()
+            }
+            Want::Nft(wanted) => {
+                let same = match netns {
+                    Some(_) if there.netns.is_none() => false,
+                    _ => handle(system, netns)?.nft_matches(wanted)?,
+                };
+                if same {
+                    Vec::new()
+                } else {
+                    vec![Op::SetNft(wanted.clone())]
+                }
+            }
+        })
+    }
+
+    fn link_ops(&self, there: &Snapshot, found: &LinkInfo, wanted: &Link) -> Result<Vec<Op>> {
+        let recreate = |why: &str| -> Result<Vec<Op>> {
+            if !self.recreate {
+                let what = format!("link {:?}", wanted.name);
+                return Err(conflict(
+                    what,
+                    format!("{why}; it would have to be deleted and made again"),
+                ));
+            }
+            if matches!(found.link.kind, LinkKind::Physical) {
+                return Err(conflict(
+                    format!("link {:?}", wanted.name),
+                    "it is hardware and cannot be made again",
+                ));
+            }
+            Ok(vec![
+                Op::DeleteLink(wanted.name.clone()),
+                Op::AddLink(wanted.clone()),
+            ])
+        };
+        if found.link.kind.name() != wanted.kind.name() {
+            return recreate(&format!("it is of kind {:?}", found.link.kind.name()));
+        }
+        let parent_differs = wanted.parent.is_some()
+            && found.link.parent.is_some()
+            && wanted.parent != found.link.parent;
+        let mut change = LinkChange::new(&wanted.name);
+        match (&found.link.kind, &wanted.kind) {
+            (LinkKind::Vlan(is), LinkKind::Vlan(want)) => {
+                if is.id != want.id
+                    || want
+                        .protocol
+                        .is_some_and(|protocol| is.protocol != Some(protocol))
+                {
+                    return recreate("a VLAN's id and protocol cannot be changed");
+                }
+                if !vlan_serves(is, want) {
+                    change.kind = Some(wanted.kind.clone());
+                }
+            }
+            (LinkKind::Ip6Tnl(is), LinkKind::Ip6Tnl(want)) => {
+                if is.external != want.external {
+                    return recreate("a tunnel cannot become external, or cease to be");
+                }
+                if !tunnel_serves(is, want)
+                    || (wanted.parent.is_some() && wanted.parent != found.link.parent)
+                {
+                    change.kind = Some(wanted.kind.clone());
+                    change.parent.clone_from(&wanted.parent);
+                }
+            }
+            (LinkKind::Ipvlan(is), LinkKind::Ipvlan(want)) if is != want => {
+                self.check_siblings(there, found.parent_index, wanted)?;
+                change.kind = Some(wanted.kind.clone());
+            }
+            (LinkKind::Bridge(is), LinkKind::Bridge(want)) if !bridge_serves(is, want) => {
+                change.kind = Some(wanted.kind.clone());
+            }
+            _ => {}
+        }
+        if parent_differs && !matches!(wanted.kind, LinkKind::Ip6Tnl(_)) {
+            return recreate("its parent cannot be changed");
+        }
+        let is = &found.link;
+        let differs =
+            |wanted: Option<u32>, is: Option<u32>| wanted.filter(|&wanted| is != Some(wanted));
+        change.mtu = differs(wanted.mtu, is.mtu);
+        change.txqueuelen = differs(wanted.txqueuelen, is.txqueuelen);
+        change.group = differs(wanted.group, is.group.or(Some(0)));
+        change.address = wanted.address.filter(|&wanted| is.address != Some(wanted));
+        change.alias = wanted
+            .alias
+            .clone()
+            .filter(|wanted| is.alias.as_ref() != Some(wanted));
+        change.addr_gen_mode = wanted
+            .addr_gen_mode
+            .filter(|&wanted| is.addr_gen_mode != Some(wanted));
+        change.master = wanted
+            .master
+            .clone()
+            .filter(|wanted| is.master.as_ref() != Some(wanted));
+        change.up = (wanted.up && !is.up).then_some(true);
+        change.arp = (wanted.noarp && !is.noarp).then_some(false);
+        let nothing = change == LinkChange::new(&wanted.name);
+        Ok(if nothing {
+            Vec::new()
+        } else {
+            vec![Op::SetLink(change)]
+        })
+    }
+
+    /// Refuses an ipvlan slave on a parent whose mode it would change, or that macvlan holds.
+    fn check_parent(&self, there: &Snapshot, wanted: &Link) -> Result<()> {
+        let (LinkKind::Ipvlan(_), Some(parent), None) =
+            (&wanted.kind, &wanted.parent, &wanted.link_netns)
+        else {
+            return Ok(());
+        };
+        let Some(parent) = there.links.iter().find(|info| info.link.name == *parent) else {
+            return Ok(());
+        };
+        self.check_siblings(there, Some(parent.index), wanted)
+    }
+
+    fn check_siblings(&self, there: &Snapshot, parent: Option<u32>, wanted: &Link) -> Result<()> {
+        let LinkKind::Ipvlan(want) = &wanted.kind else {
+            return Ok(());
+        };
+        let on_parent =
+            |info: &&LinkInfo| info.parent_index == parent && info.parent_netns_id.is_none();
+        for sibling in there
+            .links
+            .iter()
+            .filter(on_parent)
+            .filter(|info| info.link.name != wanted.name)
+        {
+            let name = &sibling.link.name;
+            match &sibling.link.kind {
+                LinkKind::Ipvlan(is) if is != want => {
+                    let agrees = self.wants.iter().any(|(_, other)| {
+                        matches!(other, Want::Link(link) if link.name == *name && link.kind == wanted.kind)
+                    });
+                    if !agrees {
+                        let why = format!(
+                            "{name:?} on the same parent is in mode {} {}, and the mode belongs to the parent",
+                            is.mode, is.flag
+                        );
+                        return Err(conflict(format!("ipvlan link {:?}", wanted.name), why));
+                    }
+                }
+                LinkKind::Other(kind) if matches!(kind.as_str(), "macvlan" | "macvtap") => {
+                    let why = format!(
+                        "{name:?} is a {kind} of the same parent, which ipvlan does not share"
+                    );
+                    return Err(conflict(format!("ipvlan link {:?}", wanted.name), why));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses two modes on one parent within what is wanted.
+    fn check_ipvlan(&self) -> Result<()> {
+        let mut modes: HashMap<(&Option<String>, &String), (&Link, &LinkKind)> = HashMap::new();
+        for (netns, want) in &self.wants {
+            let Want::Link(link) = want else { continue };
+            let (LinkKind::Ipvlan(_), Some(parent)) = (&link.kind, &link.parent) else {
+                continue;
+            };
+            let home = if link.link_netns.is_some() {
+                &link.link_netns
+            } else {
+                netns
+            };
+            let (first, kind) = *modes.entry((home, parent)).or_insert((link, &link.kind));
+            if *kind != link.kind {
+                let why = format!(
+                    "{:?} wants another mode of the parent {parent:?}, which has one",
+                    first.name
+                );
+                return Err(conflict(format!("ipvlan link {:?}", link.name), why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is ours and not wanted.
+    fn purge(&self, owner: &Owner, netns: Option<&str>, there: &Snapshot) -> Vec<Op> {
+        let wants = || {
+            self.wants
+                .iter()
+                .filter(move |(at, _)| at.as_deref() == netns)
+                .map(|(_, want)| want)
+        };
+        let born_here = || {
+            self.wants.iter().filter_map(move |(at, want)| match want {
+                Want::Link(link) if link.netns.as_deref().or(at.as_deref()) == netns => Some(link),
+                _ => None,
+            })
+        };
+        let mut ops = Vec::new();
+        let routes: HashSet<_> = wants()
+            .filter_map(|want| {
+                if let Want::Route(route) = want {
+                    Some(route_key(route))
+                } else {
+                    None
+                }
+            })
+            .collect();
+        let mut stale: Vec<&Route> = there
+            .routes
+            .values()
+            .filter(|route| route.protocol == owner.protocol && !routes.contains(&route_key(route)))
+            .collect();
+        stale.sort_by_key(|route| route_key(route));
+        ops.extend(stale.into_iter().cloned().map(Op::DeleteRoute));
+        for rule in &there.rules {
+            let wanted = wants().any(|want| matches!(want, Want::Rule(wanted) if wanted == rule));
+            if rule.protocol == Some(owner.protocol) && !wanted {
+                ops.push(Op::DeleteRule(rule.clone()));
+            }
+        }
+        for info in &there.addresses {
+            let found = &info.address;
+            let same =
+                |a: &Address| a.dev == found.dev && a.net == found.net && a.peer == found.peer;
+            let wanted = wants().any(|want| matches!(want, Want::Address(wanted) if same(wanted)));
+            if found.protocol == Some(owner.protocol) && !wanted {
+                ops.push(Op::DeleteAddress(found.clone()));
+            }
+        }
+        for info in &there.links {
+            let ours = info.link.alias.as_deref() == Some(&owner.alias)
+                && !matches!(info.link.kind, LinkKind::Physical);
+            let peer_of_wanted = |link: &Link| matches!(&link.kind, LinkKind::Veth(peer) if peer.name.as_ref() == Some(&info.link.name));
+            let wanted =
+                born_here().any(|link| link.name == info.link.name || peer_of_wanted(link));
+            if ours && !wanted {
+                ops.push(Op::DeleteLink(info.link.name.clone()));
+            }
+        }
+        ops
+    }
+}
+
+fn handle<'a>(system: &'a mut Namespaces, netns: Option<&str>) -> Result<&'a mut Handle> {
+    match netns {
+        None => Ok(system.here()),
+        Some(netns) => system.handle(netns),
+    }
+}
+
+/// What is there in one namespace; nothing in one that does not exist yet.
+#[derive(Debug, Default)]
+struct Snapshot {
+    netns: Option<crate::netns::Netns>,
+    links: Vec<LinkInfo>,
+    addresses: Vec<AddressInfo>,
+    routes: HashMap<(ipnet::IpNet, u32, u8, u32), Route>,
+    rules: Vec<Rule>,
+}
+
+impl Snapshot {
+    fn read(system: &mut Namespaces, netns: Option<&str>) -> Result<Self> {
+        let kernel = match handle(system, netns) {
+            Err(error) if error.is_not_found() => return Ok(Self::default()),
+            kernel => kernel?,
+        };
+        let keyed = |info: RouteInfo| (route_key(&info.route), info.route);
+        Ok(Self {
+            netns: Some(kernel.netns().clone()),
+            links: kernel.links()?,
+            addresses: kernel.addresses()?,
+            routes: kernel
+                .routes()?
+                .into_iter()
+                .filter(|info| info.route.table != 255)
+                .map(keyed)
+                .collect(),
+            rules: kernel.rules()?.into_iter().map(|info| info.rule).collect(),
+        })
+    }
+}

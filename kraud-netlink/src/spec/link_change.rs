@@ -1,0 +1,151 @@
+use super::{AddrGenMode, BridgePort, LinkKind, MacAddr};
+
+/// A change to a link that exists; only what is `Some` changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default)
+)]
+pub struct LinkChange {
+    /// The link's present name.
+    pub name: String,
+    /// The largest packet.
+    pub mtu: Option<u32>,
+    /// Up or down.
+    pub up: Option<bool>,
+    /// ARP and neighbour discovery on or off.
+    pub arp: Option<bool>,
+    /// Promiscuous or not.
+    pub promisc: Option<bool>,
+    /// The hardware address.
+    pub address: Option<MacAddr>,
+    /// The length of the transmit queue.
+    pub txqueuelen: Option<u32>,
+    /// The bridge or bond that it becomes a port of; the empty string takes it out (`nomaster`).
+    pub master: Option<String>,
+    /// The link group.
+    pub group: Option<u32>,
+    /// A note; the empty string removes it.
+    pub alias: Option<String>,
+    /// How it makes its link-local address.
+    pub addr_gen_mode: Option<AddrGenMode>,
+    /// Options as the port of a bridge.
+    pub bridge_port: Option<BridgePort>,
+    /// Options of its kind, all of them: the kernel zeroes those of a tunnel that are not sent.
+    pub kind: Option<LinkKind>,
+    /// The underlay of a tunnel, which belongs to the options of its kind.
+    pub parent: Option<String>,
+}
+
+impl LinkChange {
+    /// No change to the link of that name, yet.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same change as the kernel has to see it, one message after the other.
+    ///
+    /// It turns a link up before it looks at the way of making a link-local address, however both are sent: within one
+    /// message that comes too late, and a link that is to have none may get one. So it goes ahead.
+    ///
+    /// ```
+    /// use kraud_netlink::{AddrGenMode, LinkChange};
+    ///
+    /// let change = LinkChange::new("eth0").mtu(1400).addr_gen_mode(AddrGenMode::None).up();
+    /// let lines: Vec<_> = change.in_order().iter().map(|change| change.command(&Default::default())).collect();
+    /// assert_eq!(lines, ["ip link set dev eth0 addrgenmode none", "ip link set dev eth0 mtu 1400 up"]);
+    /// ```
+    #[must_use]
+    pub fn in_order(&self) -> Vec<Self> {
+        if self.up != Some(true) || self.addr_gen_mode.is_none() {
+            return vec![self.clone()];
+        }
+        let mut first = Self::new(&self.name);
+        first.addr_gen_mode = self.addr_gen_mode;
+        let mut rest = self.clone();
+        rest.addr_gen_mode = None;
+        vec![first, rest]
+    }
+
+    /// Up.
+    #[must_use]
+    pub fn up(mut self) -> Self {
+        self.up = Some(true);
+        self
+    }
+
+    /// Down.
+    #[must_use]
+    pub fn down(mut self) -> Self {
+        self.up = Some(false);
+        self
+    }
+
+    /// To that MTU.
+    #[must_use]
+    pub fn mtu(mut self, mtu: u32) -> Self {
+        self.mtu = Some(mtu);
+        self
+    }
+
+    /// To that hardware address.
+    #[must_use]
+    pub fn address(mut self, address: impl Into<MacAddr>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// Into that bridge or bond.
+    #[must_use]
+    pub fn master(mut self, master: impl Into<String>) -> Self {
+        self.master = Some(master.into());
+        self
+    }
+
+    /// Out of its bridge or bond.
+    #[must_use]
+    pub fn nomaster(mut self) -> Self {
+        self.master = Some(String::new());
+        self
+    }
+
+    /// Into that link group.
+    #[must_use]
+    pub fn group(mut self, group: u32) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// With that note.
+    #[must_use]
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        self.alias = Some(alias.into());
+        self
+    }
+
+    /// Making its link-local address in that way.
+    #[must_use]
+    pub fn addr_gen_mode(mut self, mode: AddrGenMode) -> Self {
+        self.addr_gen_mode = Some(mode);
+        self
+    }
+
+    /// With those options as the port of a bridge.
+    #[must_use]
+    pub fn bridge_port(mut self, port: BridgePort) -> Self {
+        self.bridge_port = Some(port);
+        self
+    }
+
+    /// With those options of its kind.
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<LinkKind>) -> Self {
+        self.kind = Some(kind.into());
+        self
+    }
+}
