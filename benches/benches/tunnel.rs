@@ -7,6 +7,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kraud_tunnel::gso::Segments;
 use kraud_tunnel::{Decapsulator, Encapsulator, Endpoints, batch, checksum, inspect, wire};
 
+#[cfg(feature = "rivals")]
+#[path = "tunnel/rivals.rs"]
+mod rivals;
+
 const HEADROOM: usize = 128;
 
 fn tunnel() -> Endpoints {
@@ -52,6 +56,28 @@ fn encapsulate(c: &mut Criterion) {
             group.bench_function("kraud", |b| {
                 b.iter(|| how.encapsulate(black_box(&mut buf), HEADROOM..end, &to));
             });
+            #[cfg(feature = "rivals")]
+            if case == "40" {
+                let (source, destination) = (to.source(), to.destination());
+                assert_eq!(
+                    rivals::etherparse_encap(&mut buf, HEADROOM, source, destination),
+                    Some(88)
+                );
+                group.bench_function("etherparse+checksum", |b| {
+                    b.iter(|| {
+                        rivals::etherparse_encap(black_box(&mut buf), HEADROOM, source, destination)
+                    });
+                });
+                assert_eq!(
+                    rivals::smoltcp_encap(&mut buf, HEADROOM, source, destination),
+                    Some(88)
+                );
+                group.bench_function("smoltcp+checksum", |b| {
+                    b.iter(|| {
+                        rivals::smoltcp_encap(black_box(&mut buf), HEADROOM, source, destination)
+                    });
+                });
+            }
             group.finish();
         }
     }
@@ -79,6 +105,21 @@ fn decapsulate(c: &mut Criterion) {
             group.bench_function("kraud", |b| {
                 b.iter(|| decapsulator.decapsulate(black_box(&mut buf), outer.clone()));
             });
+            #[cfg(feature = "rivals")]
+            {
+                let found = rivals::etherparse_decap(&buf, outer.start).expect("a good packet");
+                assert_eq!(found.inner, HEADROOM..end);
+                group.bench_function("etherparse", |b| {
+                    b.iter(|| rivals::etherparse_decap(black_box(&buf), outer.start));
+                });
+                if case == "40" {
+                    let found = rivals::smoltcp_decap(&buf, outer.start).expect("a good packet");
+                    assert_eq!(found.inner, HEADROOM..end);
+                    group.bench_function("smoltcp+checksum", |b| {
+                        b.iter(|| rivals::smoltcp_decap(black_box(&buf), outer.start));
+                    });
+                }
+            }
             group.finish();
         }
     }

@@ -27,7 +27,7 @@ struct Step {
 struct Model {
     deadline: u64,
     spoiled: bool,
-    bytes: HashMap<usize, u8>,
+    bytes: Vec<Option<u8>>,
     pieces: Vec<(usize, usize)>,
     end: Option<usize>,
 }
@@ -123,8 +123,9 @@ fn expect(
     if packet.spoiled {
         return Expected::Refused;
     }
-    let known = (start..end).filter(|at| packet.bytes.contains_key(at)).count();
-    let same = (start..end).all(|at| packet.bytes.get(&at) == Some(&data[at - start]));
+    packet.bytes.resize(ROOM, None);
+    let known = packet.bytes[start..end].iter().flatten().count();
+    let same = packet.bytes[start..end].iter().zip(data).all(|(byte, data)| *byte == Some(*data));
     let duplicate = packet.pieces.contains(&(start, end)) && same;
     if duplicate && (step.more || packet.end == Some(end)) {
         return Expected::Nothing;
@@ -137,15 +138,15 @@ fn expect(
         return Expected::Refused;
     }
     for at in start..end {
-        packet.bytes.insert(at, data[at - start]);
+        packet.bytes[at] = Some(data[at - start]);
     }
     packet.pieces.push((start, end));
     if !step.more {
         packet.end = Some(end);
     }
     match packet.end {
-        Some(end) if packet.bytes.len() == end => {
-            let bytes = (0..end).map(|at| packet.bytes[&at]).collect();
+        Some(end) if packet.bytes[..end].iter().all(Option::is_some) => {
+            let bytes = packet.bytes[..end].iter().flatten().copied().collect();
             model.remove(&(step.peer, step.id));
             Expected::Whole(bytes)
         }

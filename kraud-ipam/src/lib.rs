@@ -6,6 +6,8 @@
 //! - [`SubnetPool`]: one address space. Subnets are carved from it and never overlap.
 //! - [`Subnet`]: the addresses of one subnet, each free, reserved, held or resting.
 //!
+//! [`Ipam`] holds several of both and changes them together or not at all.
+//!
 //! Both know who holds what by [`Owner`] keys, answer a repeated request with the same grant, return
 //! every change as a [`Change`] that can be replayed or undone, and (feature `serde`) write themselves
 //! as canonical snapshots.
@@ -49,6 +51,7 @@ pub mod embed;
 mod family;
 #[cfg(feature = "serde")]
 mod hex;
+mod ipam;
 mod owner;
 mod owners;
 mod pool;
@@ -65,6 +68,7 @@ mod usable;
 pub use change::{Change, ReplayError};
 pub use count::Count;
 pub use family::Family;
+pub use ipam::{Ipam, IpamEdit, IpamError, OverlayRequest, PodGrant, Transaction};
 pub use owner::Owner;
 #[cfg(feature = "serde")]
 pub use pool::PoolSnapshotError;
@@ -72,12 +76,14 @@ pub use pool::{
     CarveError, CarveGrant, CarveRequest, Carved, Conflict, PoolBase, PoolBuilder, PoolEdit,
     PoolError, ReservedPrefix, SubnetPool, UncarveError,
 };
-pub use prefixes::{aggregate, cover_range, nth_subnet, subnet_index, supernet};
+pub use prefixes::{
+    address_after, aggregate, cover_range, nth_subnet, subnet_index, supernet, walk,
+};
 pub use special::{Policy, Special};
 #[cfg(feature = "serde")]
 pub use subnet::SnapshotError;
 pub use subnet::{
-    AllocError, AllocRequest, Grant, Holder, Holding, Release, ReleaseError, Reservation, Rest,
-    Role, Shortage, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage,
+    AllocError, AllocRequest, Explanation, Grant, Holder, Holding, Release, ReleaseError,
+    Reservation, Rest, Role, Shortage, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage, Why,
 };
 pub use usable::{first_usable, last_usable, nth_usable, usable_count};

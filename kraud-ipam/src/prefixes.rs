@@ -112,6 +112,59 @@ pub fn nth_subnet(prefix: IpNet, len: u8, index: u128) -> Option<IpNet> {
     Some(family::prefix(family, bounds(prefix).0 | offset, len))
 }
 
+/// All subnets of a length, each once, in an order that follows from a name: where a host looks for a
+/// block of its own, so that hosts rarely meet. Nothing when the length does not divide the prefix.
+///
+/// ```
+/// let pool: ipnet::IpNet = "10.10.0.0/16".parse()?;
+/// let walk: Vec<ipnet::IpNet> = kraud_ipam::walk(pool, 20, "host a").collect();
+/// assert_eq!(walk.len(), 16);
+/// assert_eq!(walk, kraud_ipam::walk(pool, 20, "host a").collect::<Vec<_>>());
+/// assert_ne!(walk, kraud_ipam::walk(pool, 20, "host b").collect::<Vec<_>>());
+/// # Ok::<(), ipnet::AddrParseError>(())
+/// ```
+pub fn walk(prefix: IpNet, len: u8, name: &str) -> impl Iterator<Item = IpNet> {
+    let last = len.checked_sub(prefix.prefix_len()).map(|bits| {
+        if bits < 128 {
+            (1u128 << bits) - 1
+        } else {
+            u128::MAX
+        }
+    });
+    let last = last.filter(|_| len <= prefix.max_prefix_len());
+    let (first, bits) = bounds(prefix);
+    let mut space = first.to_be_bytes().to_vec();
+    space.extend(bits.to_be_bytes());
+    space.push(len);
+    let probe = crate::stable::Probe::new(b"walk", &space, name);
+    let mask = last.unwrap_or(0);
+    // An odd stride meets every number of a power of two once.
+    let (start, stride) = (probe.place(0, mask), probe.place(1, mask) | 1);
+    let mut step = last.map(|_| 0u128);
+    core::iter::from_fn(move || {
+        let at = step?;
+        step = at.checked_add(1).filter(|next| *next <= mask);
+        nth_subnet(
+            prefix,
+            len,
+            start.wrapping_add(at.wrapping_mul(stride)) & mask,
+        )
+    })
+}
+
+/// The address `offset` places further on; `None` behind the last of the family.
+///
+/// ```
+/// let address = kraud_ipam::address_after("10.0.0.250".parse()?, 10);
+/// assert_eq!(address, Some("10.0.1.4".parse()?));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub fn address_after(address: IpAddr, offset: u128) -> Option<IpAddr> {
+    let family = Family::of(address);
+    let number = number(address).checked_add(offset)?;
+    (number <= family::host_mask(family, 0)).then(|| family::address(family, number))
+}
+
 /// The inverse of [`nth_subnet`]: which one `subnet` is; `None` when it is not inside `prefix`.
 pub fn subnet_index(prefix: IpNet, subnet: IpNet) -> Option<u128> {
     let family = Family::of_prefix(prefix);

@@ -42,8 +42,12 @@ struct Template {
     base: [u64; 4],
     /// The key of the flow label's hash, if nothing else of the inner header goes into the outer one.
     key: Option<FlowKey>,
-    /// The options header in front of an IPv4 packet, if there is one.
-    options: Option<[u8; UNIT]>,
+    /// What is added to that for IPv4: the next header, and the length of the options header.
+    ipv4: u64,
+    /// The options header in front of an IPv4 packet, where there is one.
+    options: [u8; UNIT],
+    /// The longest packet whose length, with the options header, can be written.
+    longest: u16,
 }
 
 impl Template {
@@ -67,17 +71,29 @@ impl Template {
             FlowLabel::Hash(key) if !inherit_hops && !inherit_dscp => Some(key),
             _ => None,
         };
-        let options = match how.encap_limit {
-            Some(limit) => Some(ext::limit_header(Protocol::Ipv4.next_header(), limit)),
-            None => None,
+        let inside = Protocol::Ipv4.next_header();
+        let (ipv4, options) = match how.encap_limit {
+            Some(limit) => (
+                (UNIT as u64) << 16 | (DESTINATION_OPTIONS as u64) << 8,
+                ext::limit_header(inside, limit),
+            ),
+            None => ((inside as u64) << 8, [0; UNIT]),
         };
-        Self { base, key, options }
+        Self {
+            base,
+            key,
+            ipv4,
+            options,
+            longest: u16::MAX - (how.header_len() - HEADER_LEN) as u16,
+        }
     }
 
     const EMPTY: Self = Self {
         base: [0; 4],
         key: None,
-        options: None,
+        ipv4: 0,
+        options: [0; UNIT],
+        longest: 0,
     };
 }
 
@@ -216,7 +232,7 @@ impl Encapsulator {
         inner: &Range<usize>,
         to: &Endpoints,
     ) -> Option<Range<usize>> {
-        let key = self.template.key?;
+        let key = self.template.key.as_ref()?;
         let start = inner.start.checked_sub(self.header_len())?;
         let (place, packet) = buf
             .get_mut(start..inner.end)?
@@ -229,22 +245,19 @@ impl Encapsulator {
         if header[0] != 0x45 || !fits || !ipv4::sums_to_zero(header) {
             return None;
         }
-        let (outer, options) = place.split_first_chunk_mut::<HEADER_LEN>()?;
-        let (next_header, payload_len) =
-            match (self.template.options, options.first_chunk_mut::<UNIT>()) {
-                (Some(bytes), Some(options)) => {
-                    let payload_len = len.checked_add(UNIT as u16)?;
-                    *options = bytes;
-                    (DESTINATION_OPTIONS, payload_len)
-                }
-                _ => (Protocol::Ipv4.next_header(), len),
-            };
+        if len > self.template.longest {
+            return None;
+        }
         let flow_label = flow::ipv4_label(key, packet, header, ipv4::HEADER_LEN);
-        write_header(
-            outer,
-            self.front(header[1], flow_label, payload_len, next_header),
-            to,
-        );
+        // The index has two bits and the table four entries. Length and next header are added at once.
+        let front = (self.template.base[usize::from(header[1] & 3)] | u64::from(flow_label) << 32)
+            + self.template.ipv4
+            + (u64::from(len) << 16);
+        let (outer, options) = place.split_first_chunk_mut::<HEADER_LEN>()?;
+        write_header(outer, front, to);
+        if let Some(options) = options.first_chunk_mut::<UNIT>() {
+            *options = self.template.options;
+        }
         Some(start..inner.start + usize::from(len))
     }
 
@@ -327,7 +340,7 @@ impl Encapsulator {
             .map_err(|fault| EncapError::Malformed(WireError::new(Layer::Ipv4, 0, fault)))?;
         let flow_label = match self.flow_label {
             FlowLabel::Hash(key) => {
-                flow::ipv4_label(key, packet, &checked.header, checked.header_len)
+                flow::ipv4_label(&key, packet, &checked.header, checked.header_len)
             }
             _ => self.unhashed_label(0),
         };

@@ -66,7 +66,7 @@ impl core::fmt::Debug for FlowKey {
 /// fragment (RFC 6438 section 3: all packets of a flow get one label, and later fragments have no ports).
 #[inline(always)]
 pub(crate) fn ipv4_label(
-    key: FlowKey,
+    key: &FlowKey,
     packet: &[u8],
     header: &[u8; ipv4::HEADER_LEN],
     header_len: usize,
@@ -101,7 +101,7 @@ pub(crate) fn ipv6_label(key: FlowKey, packet: &[u8], header: &[u8; 40]) -> u32 
         word(32) ^ key.0[1].rotate_left(32),
     );
     let rest = u64::from(ports) << 8 | u64::from(next_header) | u64::from(own) << 40;
-    mix(key, source.rotate_left(1) ^ destination, rest)
+    mix(&key, source.rotate_left(1) ^ destination, rest)
 }
 
 /// TCP and UDP begin with source and destination port. (So do DCCP, SCTP and UDP-Lite, which are rare
@@ -125,7 +125,7 @@ const fn fold(a: u64, b: u64) -> u64 {
 
 /// Twenty bits, never all zero.
 #[inline(always)]
-const fn mix(key: FlowKey, a: u64, b: u64) -> u32 {
+const fn mix(key: &FlowKey, a: u64, b: u64) -> u32 {
     let hash = fold(a ^ key.0[0], b ^ key.0[1]);
     let label = (hash >> 44) as u32;
     // Zero means "no label" (RFC 6437 section 3).

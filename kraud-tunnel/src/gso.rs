@@ -199,9 +199,9 @@ impl<'a> Segments<'a> {
         let len = (len - self.ip_len) as u32;
         // Small numbers in the machine's byte order, so that they can be added to the sum as they are.
         let word = |value: u16| u64::from(value.to_be());
-        let mut sum = sum
-            .wrapping_add(word(len as u16))
-            .wrapping_add(word((len >> 16) as u16));
+        // Folded first: the words added below must not carry out of the top.
+        let mut sum = u64::from(checksum::fold(sum).to_be());
+        sum += word(len as u16) + word((len >> 16) as u16);
         if self.tcp {
             let sequence =
                 u32::from_be_bytes(array_or_zero(transport, 4)).wrapping_add(self.at as u32);
@@ -214,12 +214,11 @@ impl<'a> Segments<'a> {
                 flags &= !CWR;
             }
             put(transport, 13, [flags]);
-            sum = sum.wrapping_add(u64::from(sequence.to_be()));
-            sum = sum.wrapping_add(u64::from(u16::from_ne_bytes([offset, flags])));
+            sum += u64::from(sequence.to_be()) + u64::from(u16::from_ne_bytes([offset, flags]));
             put(transport, 16, (!checksum::fold(sum)).to_be_bytes());
         } else {
             put(transport, 4, (len as u16).to_be_bytes());
-            sum = sum.wrapping_add(word(len as u16));
+            sum += word(len as u16);
             // Zero means "no checksum" in UDP.
             let sum = match !checksum::fold(sum) {
                 0 => 0xffff,

@@ -81,3 +81,9 @@ pub use decap::{DecapError, Decapsulated, Decapsulator, DscpOut};
 pub use encap::{DscpIn, EncapError, Encapsulator, HopLimit};
 pub use endpoints::{EndpointError, Endpoints};
 pub use wire::Protocol;
+
+/// Compiles and runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+pub struct ReadmeDoctests;

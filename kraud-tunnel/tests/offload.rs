@@ -109,6 +109,25 @@ fn tcp_flags_and_sequence_numbers_go_where_they_belong() {
 }
 
 #[test]
+fn a_sum_close_to_the_top_does_not_lose_a_carry() {
+    // Found by fuzzing: the payload alone fills the sum, and length and sequence number come on top.
+    for is_tcp in [true, false] {
+        for low in 0..=u16::MAX {
+            let mut payload = [0xff; 8];
+            payload[..2].copy_from_slice(&low.to_ne_bytes());
+            let superpacket = if is_tcp {
+                tcp(false, ACK, 0, &payload)
+            } else {
+                udp(true, &payload)
+            };
+            for part in split(&superpacket, 8) {
+                assert_eq!(transport_sum(&part), 0xffff, "{low:#x}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_split_says_why() {
     let icmp = {
         let mut packet = ipv4_packet(100, 0, true);

@@ -133,7 +133,6 @@ pub struct Carved {
 
 /// The answer to a request: what is held now, and what changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "the change belongs into the log"]
 pub struct CarveGrant {
     pub(crate) carved: Carved,
     pub(crate) fresh: bool,

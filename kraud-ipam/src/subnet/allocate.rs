@@ -6,10 +6,11 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{
-    AllocError, AllocRequest, Grant, Holder, Holding, Shortage, Subnet, SubnetEdit, request::Pick,
+    AllocError, AllocRequest, Grant, Holder, Holding, Shortage, Subnet, SubnetEdit, Why,
+    request::Pick,
 };
 use crate::{
-    Change, Owner,
+    Change, Count, Owner,
     family::{self, Family, address, bounds, number},
     space::Space,
     stable::{PROBES, Probe, scale},
@@ -29,7 +30,7 @@ impl Subnet {
         let owner = owner.into();
         let mut edits = Vec::new();
         match self.try_allocate(&owner, &request, &mut edits) {
-            Ok((holding, fresh)) => {
+            Ok((holding, why)) => {
                 let before = self.revision;
                 self.revision += u64::from(!edits.is_empty());
                 let change = Change {
@@ -39,7 +40,7 @@ impl Subnet {
                 };
                 Ok(Grant {
                     holding,
-                    fresh,
+                    why,
                     change,
                 })
             }
@@ -73,7 +74,7 @@ impl Subnet {
         owner: &Owner,
         request: &AllocRequest,
         edits: &mut Vec<SubnetEdit>,
-    ) -> Result<(Holding, bool), AllocError> {
+    ) -> Result<(Holding, Why), AllocError> {
         self.end_what_is_due(request.now, edits);
         let parent = match &request.inside {
             None => None,
@@ -87,24 +88,31 @@ impl Subnet {
                 )
             }
         };
-        if let (Some(parent), Pick::Prefix(_) | Pick::PrefixLen(_)) = (parent, request.pick) {
+        if let (Some(parent), Pick::Prefix(_) | Pick::PrefixLen(_) | Pick::StablePrefix(_)) =
+            (parent, request.pick)
+        {
             return Err(AllocError::Nested { parent });
         }
         let wanted = self.exactly(request, parent)?;
         if !request.additional {
             if let Some(holding) = self.present(owner, request, wanted)? {
-                return Ok((self.renew(holding, request.expires, edits), false));
+                return Ok((
+                    self.renew(holding, request.expires, edits),
+                    Why::AlreadyHeld,
+                ));
             }
         }
-        let prefix = match wanted {
+        let (prefix, why) = match wanted {
             Some(wanted) => {
                 self.vacate(owner, request, wanted, edits)?;
-                wanted
+                (wanted, Why::Asked)
             }
             None => self.search(owner, request, parent, edits)?,
         };
         let own = match request.pick {
-            Pick::Prefix(_) | Pick::PrefixLen(_) => self.own_address(prefix),
+            Pick::Prefix(_) | Pick::PrefixLen(_) | Pick::StablePrefix(_) => {
+                self.own_address(prefix)
+            }
             _ => prefix.network(),
         };
         let holding = Holding {
@@ -119,7 +127,7 @@ impl Subnet {
             self.stir(bounds(prefix), edits);
         }
         self.step(SubnetEdit::Hold(holding.clone()), edits);
-        Ok((holding, true))
+        Ok((holding, why))
     }
 
     /// The first usable address of a prefix that is not reserved.
@@ -207,7 +215,9 @@ impl Subnet {
                 .is_none_or(|(first, last)| first <= holding.address && holding.address <= last);
             let fits = match (wanted, request.pick) {
                 (Some(wanted), _) => holding.prefix == wanted,
-                (None, Pick::PrefixLen(len)) => holding.prefix.prefix_len() == len && in_bounds,
+                (None, Pick::PrefixLen(len) | Pick::StablePrefix(len)) => {
+                    holding.prefix.prefix_len() == len && in_bounds
+                }
                 (None, _) => !holding.is_prefix() && in_bounds,
             };
             if fits {
@@ -224,7 +234,7 @@ impl Subnet {
             }),
             (Some(held), None) => {
                 let wanted = match (request.pick, request.within) {
-                    (Pick::PrefixLen(len), _) => {
+                    (Pick::PrefixLen(len) | Pick::StablePrefix(len), _) => {
                         family::prefix(Family::of_prefix(self.prefix), bounds(self.prefix).0, len)
                     }
                     (_, Some((first, _))) => family::host(first),
@@ -329,12 +339,14 @@ impl Subnet {
         request: &AllocRequest,
         parent: Option<IpNet>,
         edits: &mut Vec<SubnetEdit>,
-    ) -> Result<IpNet, AllocError> {
+    ) -> Result<(IpNet, Why), AllocError> {
         let family = Family::of_prefix(self.prefix);
         let (mut low, mut high) = match parent {
             Some(parent) => usable::usable_bounds(parent),
             None => match request.pick {
-                Pick::PrefixLen(_) => self.range.unwrap_or(bounds(self.prefix)),
+                Pick::PrefixLen(_) | Pick::StablePrefix(_) => {
+                    self.range.unwrap_or(bounds(self.prefix))
+                }
                 _ => self.region(),
             },
         };
@@ -355,8 +367,14 @@ impl Subnet {
             return Err(self.exhausted(first, last));
         }
         if let Pick::PrefixLen(len) = request.pick {
+            let found = self.lowest_prefix(len, low, high);
+            return found
+                .map(|found| (found, Why::Lowest))
+                .ok_or_else(|| self.exhausted(low, high));
+        }
+        if let Pick::StablePrefix(len) = request.pick {
             return self
-                .lowest_prefix(len, low, high)
+                .stable_prefix(owner, len, low, high)
                 .ok_or_else(|| self.exhausted(low, high));
         }
         let set = if parent.is_some() {
@@ -370,18 +388,32 @@ impl Subnet {
                     .cursor
                     .and_then(|at| at.checked_add(1))
                     .filter(|at| low <= *at && *at <= high);
-                next_from(set, start.unwrap_or(low), low, high)
+                let start = start.unwrap_or(low);
+                next_from(set, start, low, high).map(|at| {
+                    (
+                        at,
+                        Why::Next {
+                            wrapped: at < start,
+                        },
+                    )
+                })
             }
-            Pick::Random(entropy) => random(set, entropy, low, high),
+            Pick::Random(entropy) => {
+                let from = Count::between(low, high).minus(set.count(low, high));
+                random(set, from, entropy, low).map(|at| (at, Why::Drawn { from }))
+            }
             Pick::Stable => self.stable(parent.is_some(), owner, low, high),
             Pick::LongestIdle if parent.is_none() => self.longest_idle(low, high),
-            _ => set.next_gap(low, high),
+            _ => set.next_gap(low, high).map(|at| (at, Why::Lowest)),
         };
-        let found = match found {
+        let (found, why) = match found {
             Some(found) => found,
             None if self.under_pressure && parent.is_none() => {
-                self.oldest_rest(low, high, edits)
-                    .ok_or_else(|| self.exhausted(low, high))?
+                let oldest = self.oldest_rest(low, high, edits);
+                (
+                    oldest.ok_or_else(|| self.exhausted(low, high))?,
+                    Why::OldestQuarantine,
+                )
             }
             None => return Err(self.exhausted(low, high)),
         };
@@ -397,43 +429,75 @@ impl Subnet {
                 self.step(SubnetEdit::Cursor { before, after }, edits);
             }
         }
-        Ok(family::host(address(family, found)))
+        Ok((family::host(address(family, found)), why))
     }
 
-    fn stable(&self, inside: bool, owner: &Owner, low: u128, high: u128) -> Option<u128> {
+    fn stable(&self, inside: bool, owner: &Owner, low: u128, high: u128) -> Option<(u128, Why)> {
         let set = if inside { &self.inner } else { &self.taken };
-        let mut space = low.to_be_bytes().to_vec();
-        space.extend(high.to_be_bytes());
-        space.push(Family::of_prefix(self.prefix).bits());
-        let probe = Probe::new(&self.key, &space, owner);
+        let probe = self.probe(owner, low, high);
         // `place` is at most `high - low`.
         let mut at = low;
         for attempt in 0..PROBES {
             at = low + probe.place(attempt, high - low);
             // A name comes back to its own address even while that rests.
-            let own = || !inside && self.resting_at(at).is_some_and(|rest| rest.owner == *owner);
+            let own = || {
+                let rest = self
+                    .resting_at(at)
+                    .filter(|_| !inside && !self.reserved.contains(at));
+                rest.is_some_and(|rest| rest.owner == *owner)
+            };
             if !set.contains(at) || own() {
-                return Some(at);
+                return Some((at, Why::Hashed { attempt }));
             }
         }
-        next_from(set, at, low, high)
+        next_from(set, at, low, high).map(|at| (at, Why::NextToHashed))
     }
 
-    fn longest_idle(&self, low: u128, high: u128) -> Option<u128> {
+    fn probe(&self, owner: &Owner, low: u128, high: u128) -> Probe {
+        let mut space = low.to_be_bytes().to_vec();
+        space.extend(high.to_be_bytes());
+        space.push(Family::of_prefix(self.prefix).bits());
+        Probe::new(&self.key, &space, owner)
+    }
+
+    fn stable_prefix(&self, owner: &Owner, len: u8, low: u128, high: u128) -> Option<(IpNet, Why)> {
+        let fits = |block: &IpNet| {
+            let (first, last) = bounds(*block);
+            low <= first && last <= high && self.taken.next_taken(first, last).is_none()
+        };
+        let mut walk = (0u32..)
+            .zip(crate::walk(self.prefix, len, owner))
+            .take(PROBES as usize);
+        let hashed = walk
+            .find(|(_, block)| fits(block))
+            .map(|(attempt, block)| (block, Why::Hashed { attempt }));
+        hashed.or_else(|| {
+            self.lowest_prefix(len, low, high)
+                .map(|block| (block, Why::NextToHashed))
+        })
+    }
+
+    fn longest_idle(&self, low: u128, high: u128) -> Option<(u128, Why)> {
         let mut from = low;
         while let Some(gap) = self.taken.next_gap(from, high) {
             if !self.idle.contains_key(&gap) {
-                return Some(gap);
+                return Some((gap, Why::LongestIdle { since: None }));
             }
             from = match gap.checked_add(1) {
                 Some(next) if next <= high => next,
                 _ => break,
             };
         }
-        self.idle_order
+        let oldest = self
+            .idle_order
             .iter()
-            .map(|&(_, at)| at)
-            .find(|at| low <= *at && *at <= high)
+            .find(|(_, at)| low <= *at && *at <= high)?;
+        Some((
+            oldest.1,
+            Why::LongestIdle {
+                since: Some(oldest.0),
+            },
+        ))
     }
 
     /// Breaks the quarantine that has lasted longest.
@@ -503,8 +567,8 @@ fn next_from(set: &Space, start: u128, low: u128, high: u128) -> Option<u128> {
     })
 }
 
-fn random(set: &Space, entropy: u128, low: u128, high: u128) -> Option<u128> {
-    let free = crate::Count::between(low, high).minus(set.count(low, high));
+/// The free number from `low` on that a random word points at; `free` of them are in bounds.
+fn random(set: &Space, free: Count, entropy: u128, low: u128) -> Option<u128> {
     let last = match free.to_u128() {
         Some(free) => free.checked_sub(1)?,
         None => u128::MAX,

@@ -51,6 +51,13 @@ pub enum SubnetEdit {
         /// The revision that released it.
         since: u64,
     },
+    /// The range of automatic requests moves.
+    Range {
+        /// The range so far.
+        before: Option<(IpAddr, IpAddr)>,
+        /// The new range.
+        after: Option<(IpAddr, IpAddr)>,
+    },
     /// The end of a lease moves.
     Renew {
         /// What is leased.
@@ -86,6 +93,10 @@ impl SubnetEdit {
             Self::Hold(holding) => Self::Drop(holding),
             Self::Idle { address, since } => Self::Stir { address, since },
             Self::Stir { address, since } => Self::Idle { address, since },
+            Self::Range { before, after } => Self::Range {
+                before: after,
+                after: before,
+            },
             Self::Renew {
                 prefix,
                 inside,
@@ -221,6 +232,18 @@ impl Subnet {
                 self.taken.insert(first, last);
                 self.wakes.insert((rest.until, first));
                 self.resting.insert(first, rest.clone());
+                Ok(())
+            }
+            SubnetEdit::Range { before, after } => {
+                let inside = after.is_none_or(|(first, last)| {
+                    first <= last && self.prefix.contains(&first) && self.prefix.contains(&last)
+                });
+                if before.map(|(first, last)| (number(first), number(last))) != self.range
+                    || !inside
+                {
+                    return Err(Misfit);
+                }
+                self.range = after.map(|(first, last)| (number(first), number(last)));
                 Ok(())
             }
             SubnetEdit::Stir { address, since } => {

@@ -9,7 +9,7 @@ use core::{fmt, net::IpAddr};
 use ipnet::IpNet;
 
 use crate::{
-    Count, Owner, Policy,
+    Change, Count, Owner, Policy,
     family::{Family, address, bounds, number},
     owners::Owners,
     ranges::RangeSet,
@@ -28,7 +28,7 @@ mod snapshot;
 pub use builder::{SubnetBuilder, SubnetError};
 pub use edit::{Rest, SubnetEdit};
 pub use release::Release;
-pub use request::{AllocError, AllocRequest, Grant, Holding, ReleaseError, Shortage};
+pub use request::{AllocError, AllocRequest, Grant, Holding, ReleaseError, Shortage, Why};
 #[cfg(feature = "serde")]
 pub use snapshot::SnapshotError;
 
@@ -324,6 +324,47 @@ impl Subnet {
         self.holder_at(number(address))
     }
 
+    /// Why an address can or cannot be given out now, for people to read and programs to match.
+    ///
+    /// ```
+    /// use kraud_ipam::{AllocRequest, Subnet};
+    ///
+    /// let mut net = Subnet::builder("10.0.0.0/29".parse()?).default_gateway().build()?;
+    /// let grant = net.allocate("db", AllocRequest::lowest())?;
+    /// assert_eq!(grant.why().to_string(), "it is the lowest free one");
+    /// let explain = |address: &str| net.explain(address.parse().unwrap()).to_string();
+    /// assert_eq!(explain("10.0.0.1"), "reserved: the gateway");
+    /// assert_eq!(explain("10.0.0.2"), "held by db since revision 1");
+    /// assert_eq!(explain("10.0.0.3"), "free");
+    /// assert_eq!(explain("10.0.0.9"), "outside 10.0.0.0/29");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain(&self, address: IpAddr) -> Explanation {
+        if !self.prefix.contains(&address) {
+            return Explanation::Outside {
+                subnet: self.prefix,
+            };
+        }
+        let at = number(address);
+        if let Some(guest) = self.inside.get(&at) {
+            return Explanation::Held(guest.clone());
+        }
+        if let Some(reservation) = self.reservation_at(at) {
+            return Explanation::Reserved(reservation.clone());
+        }
+        if let Some(holding) = self.covering(at) {
+            return Explanation::Held(holding.clone());
+        }
+        if let Some(rest) = self.resting_at(at) {
+            return Explanation::Resting(rest.clone());
+        }
+        let (low, high) = self.region();
+        Explanation::Free {
+            automatic: low <= at && at <= high,
+            since: self.idle.get(&at).copied(),
+        }
+    }
+
     /// Whether an address is in the subnet and free.
     pub fn is_free(&self, address: IpAddr) -> bool {
         self.prefix.contains(&address) && !self.taken.contains(number(address))
@@ -339,6 +380,69 @@ impl Subnet {
     pub fn usage(&self) -> Usage {
         let (first, last) = bounds(self.prefix);
         self.usage_between(first, last)
+    }
+
+    /// The same for the part of the subnet that lies in a prefix.
+    pub fn usage_within(&self, prefix: IpNet) -> Usage {
+        let (first, last) = bounds(self.prefix);
+        let (low, high) = bounds(prefix);
+        let same = Family::of_prefix(prefix) == Family::of_prefix(self.prefix);
+        if !same || low.max(first) > high.min(last) {
+            return Usage::default();
+        }
+        self.usage_between(low.max(first), high.min(last))
+    }
+
+    /// Where automatic requests look, as first and last address; reserved ones in it are skipped.
+    pub fn range(&self) -> (IpAddr, IpAddr) {
+        let family = Family::of_prefix(self.prefix);
+        let (first, last) = self.region();
+        (address(family, first), address(family, last))
+    }
+
+    /// Moves the range of automatic requests. What is held outside of it stays held.
+    ///
+    /// # Errors
+    /// [`SubnetError`] when the range runs backwards or leaves the subnet; nothing has changed then.
+    pub fn set_range(
+        &mut self,
+        first: IpAddr,
+        last: IpAddr,
+    ) -> Result<Change<SubnetEdit>, SubnetError> {
+        for address in [first, last] {
+            if Family::of(address) != Family::of_prefix(self.prefix) {
+                return Err(SubnetError::Family {
+                    what: "range",
+                    address,
+                    prefix: self.prefix,
+                });
+            }
+            if !self.prefix.contains(&address) {
+                return Err(SubnetError::Outside {
+                    what: "range",
+                    address,
+                    prefix: self.prefix,
+                });
+            }
+        }
+        if last < first {
+            return Err(SubnetError::Backwards { first, last });
+        }
+        let family = Family::of_prefix(self.prefix);
+        let before = self
+            .range
+            .map(|(first, last)| (address(family, first), address(family, last)));
+        let mut edits = Vec::new();
+        if before != Some((first, last)) {
+            self.step(
+                SubnetEdit::Range {
+                    before,
+                    after: Some((first, last)),
+                },
+                &mut edits,
+            );
+        }
+        Ok(self.finish(edits))
     }
 
     /// The free ranges, in order, as pairs of first and last address. O(log n) for each.
@@ -440,8 +544,68 @@ impl Subnet {
     }
 }
 
+/// The state of an address; see [`Subnet::explain`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Explanation {
+    /// Nobody has it.
+    Free {
+        /// Whether automatic requests may get it: it is in their range.
+        automatic: bool,
+        /// The revision that released it, if that is remembered.
+        since: Option<u64>,
+    },
+    /// Somebody has it, or the prefix around it.
+    Held(Holding),
+    /// It is not in the subnet.
+    Outside {
+        /// The subnet.
+        subnet: IpNet,
+    },
+    /// It is reserved.
+    Reserved(Reservation),
+    /// It was released and rests.
+    Resting(Rest),
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free {
+                automatic: false, ..
+            } => f.write_str("free, but outside the range of automatic requests"),
+            Self::Free {
+                since: Some(since), ..
+            } => write!(f, "free since revision {since}"),
+            Self::Free { .. } => f.write_str("free"),
+            Self::Held(holding) => {
+                write!(
+                    f,
+                    "held by {} since revision {}",
+                    holding.owner, holding.revision
+                )?;
+                if holding.is_prefix() {
+                    write!(f, ", as part of {}", holding.prefix)?;
+                }
+                match holding.expires {
+                    Some(end) => write!(f, ", until {end}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Outside { subnet } => write!(f, "outside {subnet}"),
+            Self::Reserved(reservation) if reservation.name.is_empty() => {
+                write!(f, "reserved: {}", reservation.role)
+            }
+            Self::Reserved(reservation) => {
+                write!(f, "reserved: {} ({})", reservation.role, reservation.name)
+            }
+            Self::Resting(rest) => write!(f, "rests until {} after {}", rest.until, rest.owner),
+        }
+    }
+}
+
 /// Exact numbers of addresses by state; `size` is the sum of the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// All of them.
     pub size: Count,

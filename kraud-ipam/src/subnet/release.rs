@@ -11,7 +11,6 @@ use crate::{
 
 /// What was released, and what changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "the change belongs into the log"]
 pub struct Release {
     /// The holdings that ended.
     pub released: Vec<Holding>,

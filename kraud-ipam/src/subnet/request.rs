@@ -20,6 +20,7 @@ pub(crate) enum Pick {
     PrefixLen(u8),
     Random(u128),
     Stable,
+    StablePrefix(u8),
 }
 
 /// A request for an address, or for a prefix that is delegated to its owner.
@@ -96,6 +97,12 @@ impl AllocRequest {
     /// The lowest free prefix of this length.
     pub const fn prefix_len(len: u8) -> Self {
         Self::of(Pick::PrefixLen(len))
+    }
+
+    /// The prefix of this length that follows from the owner's key, or the first free one in the order
+    /// of [`walk`](crate::walk): a host's own block of an overlay, say.
+    pub const fn stable_prefix(len: u8) -> Self {
+        Self::of(Pick::StablePrefix(len))
     }
 
     /// Only addresses of this prefix.
@@ -190,10 +197,9 @@ impl Holding {
 
 /// The answer to a request: what is held now, and what changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "the change belongs into the log"]
 pub struct Grant {
     pub(crate) holding: Holding,
-    pub(crate) fresh: bool,
+    pub(crate) why: Why,
     pub(crate) change: Change<SubnetEdit>,
 }
 
@@ -214,8 +220,13 @@ impl Grant {
     }
 
     /// Whether it is new, rather than what the owner held already.
-    pub const fn is_new(&self) -> bool {
-        self.fresh
+    pub fn is_new(&self) -> bool {
+        self.why != Why::AlreadyHeld
+    }
+
+    /// Why it is this address and no other.
+    pub const fn why(&self) -> Why {
+        self.why
     }
 
     /// What changed.
@@ -226,6 +237,72 @@ impl Grant {
     /// What changed, for a log.
     pub fn into_change(self) -> Change<SubnetEdit> {
         self.change
+    }
+}
+
+/// Why a grant is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Why {
+    /// The owner held it already.
+    AlreadyHeld,
+    /// It was asked for by name, or by its number among the usable ones.
+    Asked,
+    /// It follows from the owner's key.
+    Hashed {
+        /// How many places were not free before.
+        attempt: u32,
+    },
+    /// None of the places that follow from the owner's key was free; it is the next free one.
+    NextToHashed,
+    /// It has been free for longest; `None` if it was never held.
+    LongestIdle {
+        /// The revision that released it.
+        since: Option<u64>,
+    },
+    /// It is the lowest free one.
+    Lowest,
+    /// It is the next free one.
+    Next {
+        /// Whether the search started over at the beginning.
+        wrapped: bool,
+    },
+    /// It was drawn from the free ones.
+    Drawn {
+        /// How many were free.
+        from: Count,
+    },
+    /// Nothing was free, and its quarantine was the oldest.
+    OldestQuarantine,
+}
+
+impl core::fmt::Display for Why {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::AlreadyHeld => f.write_str("the owner held it already"),
+            Self::Asked => f.write_str("it was asked for"),
+            Self::Hashed { attempt: 0 } => f.write_str("it follows from the owner's key"),
+            Self::Hashed { attempt } => write!(
+                f,
+                "it follows from the owner's key, after {attempt} that were taken"
+            ),
+            Self::NextToHashed => {
+                f.write_str("what follows from the owner's key is taken; it is the next free one")
+            }
+            Self::LongestIdle { since: None } => f.write_str("it was never held"),
+            Self::LongestIdle { since: Some(since) } => {
+                write!(f, "it has been free for longest, since revision {since}")
+            }
+            Self::Lowest => f.write_str("it is the lowest free one"),
+            Self::Next { wrapped: false } => f.write_str("it is the next free one"),
+            Self::Next { wrapped: true } => {
+                f.write_str("it is the next free one, from the start again")
+            }
+            Self::Drawn { from } => write!(f, "it was drawn from {from} free ones"),
+            Self::OldestQuarantine => {
+                f.write_str("nothing was free, and its quarantine was the oldest")
+            }
+        }
     }
 }
 

@@ -199,6 +199,11 @@ impl Serialize for Subnet {
 
 impl<'de> Deserialize<'de> for Subnet {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::try_from(Wire::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::try_from(Wire::deserialize(deserializer)?).map_err(|error| match &error {
+            SnapshotError::Subnet(source) => {
+                serde::de::Error::custom(alloc::format!("{error}: {source}"))
+            }
+            _ => serde::de::Error::custom(error),
+        })
     }
 }

@@ -29,7 +29,9 @@ impl<'b> Delivery<'b> {
         buffer: &mut [u8],
         packet: Range<usize>,
     ) {
-        let accepted = pods.get(pod).and_then(|pod| pod.accept(buffer, packet));
+        let accepted = pods
+            .get(pod)
+            .and_then(|pod| pod.policy.accept(buffer, packet));
         let Some((side, range)) = accepted else {
             return;
         };

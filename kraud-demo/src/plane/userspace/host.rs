@@ -167,9 +167,9 @@ impl Host {
         let bytes = buffers.packet.get(packet.clone())?;
         // All segments of a superpacket have the same addresses, so they are judged and routed once.
         let tunnel = match side {
-            Side::Vpc if pod.may_send(bytes) => None,
+            Side::Vpc if pod.policy.may_send(bytes) => None,
             Side::Vpc => return Some(()),
-            Side::Overlay => match pod.tunnel(bytes) {
+            Side::Overlay => match pod.policy.tunnel(bytes) {
                 Some(tunnel) => Some(tunnel),
                 None => return Some(()),
             },
@@ -237,7 +237,7 @@ impl Host {
 }
 
 fn pod_of(pods: &[Pod], address: Ipv6Addr) -> Option<usize> {
-    pods.iter().position(|pod| pod.spec.address == address)
+    pods.iter().position(|pod| pod.policy.address == address)
 }
 
 fn destination(packet: &[u8]) -> Option<Ipv6Addr> {

@@ -69,7 +69,11 @@ impl Userspace {
             let pods = ports
                 .pods
                 .into_iter()
-                .map(|pod| Pod::new(pod.spec, pod.vpc, pod.overlay))
+                .map(|pod| Pod {
+                    policy: pod.spec.into(),
+                    vpc: pod.vpc,
+                    overlay: pod.overlay,
+                })
                 .collect();
             let host = Host {
                 inbox: Inbox::new(&ports.socket),

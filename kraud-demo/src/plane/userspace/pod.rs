@@ -23,13 +23,12 @@ pub struct PodSpec {
 /// A pod's ports in the userspace plane.
 #[derive(Debug)]
 pub(super) struct Pod {
-    pub(super) spec: PodSpec,
+    /// What it may send and receive.
+    pub(super) policy: Policy,
     /// `eth0`: the VPC.
     pub(super) vpc: Tun,
     /// The overlay device, if the pod joins any.
     pub(super) overlay: Option<Tun>,
-    hosts: HashMap<IpAddr, Ipv6Addr>,
-    prefixes: Vec<(IpNet, Ipv6Addr)>,
 }
 
 /// One of a pod's devices.
@@ -42,25 +41,6 @@ pub(super) enum Side {
 }
 
 impl Pod {
-    pub(super) fn new(spec: PodSpec, vpc: Tun, overlay: Option<Tun>) -> Self {
-        let is_host = |(net, _): &(IpNet, Ipv6Addr)| net.prefix_len() == net.max_prefix_len();
-        let (hosts, mut prefixes): (Vec<_>, Vec<_>) =
-            spec.routes.iter().copied().partition(is_host);
-        // The longest prefix is asked first.
-        prefixes.sort_by_key(|(net, _)| std::cmp::Reverse(net.prefix_len()));
-        let hosts = hosts
-            .into_iter()
-            .map(|(net, peer)| (net.addr(), peer))
-            .collect();
-        Self {
-            spec,
-            vpc,
-            overlay,
-            hosts,
-            prefixes,
-        }
-    }
-
     /// One of its devices.
     pub(super) fn device(&self, side: Side) -> Option<&Tun> {
         match side {
@@ -68,7 +48,38 @@ impl Pod {
             Side::Overlay => self.overlay.as_ref(),
         }
     }
+}
 
+/// Which packets pass between a pod's devices and the VPC.
+#[derive(Debug)]
+pub(super) struct Policy {
+    /// The pod's address in the VPC.
+    pub(super) address: Ipv6Addr,
+    sources: Vec<IpNet>,
+    hosts: HashMap<IpAddr, Ipv6Addr>,
+    prefixes: Vec<(IpNet, Ipv6Addr)>,
+}
+
+impl From<PodSpec> for Policy {
+    fn from(spec: PodSpec) -> Self {
+        let is_host = |(net, _): &(IpNet, Ipv6Addr)| net.prefix_len() == net.max_prefix_len();
+        let (hosts, mut prefixes): (Vec<_>, Vec<_>) = spec.routes.into_iter().partition(is_host);
+        // The longest prefix is asked first.
+        prefixes.sort_by_key(|(net, _)| std::cmp::Reverse(net.prefix_len()));
+        let hosts = hosts
+            .into_iter()
+            .map(|(net, peer)| (net.addr(), peer))
+            .collect();
+        Self {
+            address: spec.address,
+            sources: spec.sources,
+            hosts,
+            prefixes,
+        }
+    }
+}
+
+impl Policy {
     /// The pod that has an overlay address.
     fn peer(&self, address: IpAddr) -> Option<Ipv6Addr> {
         let by_prefix = || {
@@ -86,9 +97,9 @@ impl Pod {
     pub(super) fn tunnel(&self, packet: &[u8]) -> Option<Endpoints> {
         let source = inspect::source(packet)?;
         let peer = self.peer(inspect::destination(packet)?)?;
-        let own = self.spec.sources.iter().any(|net| net.contains(&source));
+        let own = self.sources.iter().any(|net| net.contains(&source));
         if own {
-            Endpoints::new(self.spec.address, peer).ok()
+            Endpoints::new(self.address, peer).ok()
         } else {
             None
         }
@@ -96,7 +107,7 @@ impl Pod {
 
     /// Whether the pod may send this packet into the VPC: only from its own address.
     pub(super) fn may_send(&self, packet: &[u8]) -> bool {
-        inspect::source(packet) == Some(IpAddr::V6(self.spec.address))
+        inspect::source(packet) == Some(IpAddr::V6(self.address))
     }
 
     /// Where a packet to the pod's VPC address goes: what is inside of it to the overlay device where it is tunnelled,
@@ -124,4 +135,109 @@ fn is_tunnelled(packet: &[u8]) -> bool {
         (packet.get(6), packet.get(40)),
         (Some(4 | 41), _) | (Some(60), Some(4 | 41))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraud_tunnel::Encapsulator;
+
+    const OWN: &str = "fd00:0:0:1::1";
+    const PEER: &str = "fd00:0:0:2::1";
+    const STRANGER: &str = "fd00:0:0:2::bad";
+
+    fn v6(address: &str) -> Ipv6Addr {
+        address.parse().unwrap()
+    }
+
+    /// 192.168.2.1 in an overlay with 192.168.2.2, who also has 192.168.3.0/24, and 192.168.3.7 of a third pod.
+    fn policy() -> Policy {
+        let route = |net: &str, peer: &str| (net.parse().unwrap(), v6(peer));
+        Policy::from(PodSpec {
+            address: v6(OWN),
+            sources: vec!["192.168.2.1/32".parse().unwrap()],
+            routes: vec![
+                route("192.168.3.0/24", PEER),
+                route("192.168.2.2/32", PEER),
+                route("192.168.3.7/32", "fd00:0:0:3::1"),
+            ],
+        })
+    }
+
+    fn ipv4(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
+        let mut packet = vec![0x45, 0, 0, 20, 0, 0, 0x40, 0, 64, 253, 0, 0];
+        packet.extend(source);
+        packet.extend(destination);
+        let sum = kraud_tunnel::checksum::of(&packet);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        packet
+    }
+
+    /// What `from` would have sent through the VPC.
+    fn tunnelled(from: &str, inner: &[u8]) -> (Vec<u8>, Range<usize>) {
+        let mut buffer = vec![0; 64];
+        buffer.extend_from_slice(inner);
+        let ends = Endpoints::new(v6(from), v6(OWN)).unwrap();
+        let packet = 64..buffer.len();
+        let outer = Encapsulator::new()
+            .encapsulate(&mut buffer, packet, &ends)
+            .unwrap();
+        (buffer, outer)
+    }
+
+    #[test]
+    fn a07_a_packet_is_tunnelled_to_who_has_its_destination() {
+        let to = |destination| {
+            policy()
+                .tunnel(&ipv4([192, 168, 2, 1], destination))
+                .map(|ends| ends.destination())
+        };
+        assert_eq!(to([192, 168, 2, 2]), Some(v6(PEER)));
+        assert_eq!(to([192, 168, 3, 9]), Some(v6(PEER)), "a delegated prefix");
+        assert_eq!(
+            to([192, 168, 3, 7]),
+            Some(v6("fd00:0:0:3::1")),
+            "the longest prefix wins"
+        );
+        assert_eq!(to([192, 168, 9, 9]), None);
+    }
+
+    #[test]
+    fn a01_a_pod_speaks_only_for_itself() {
+        assert!(
+            policy()
+                .tunnel(&ipv4([192, 168, 2, 9], [192, 168, 2, 2]))
+                .is_none()
+        );
+        let mut packet = vec![0x60, 0, 0, 0, 0, 0, 59, 64];
+        packet.extend(v6(OWN).octets());
+        packet.extend(v6(PEER).octets());
+        assert!(policy().may_send(&packet));
+        packet[8..24].copy_from_slice(&v6(STRANGER).octets());
+        assert!(!policy().may_send(&packet));
+    }
+
+    #[test]
+    fn a01_an_overlay_source_counts_only_from_the_pod_that_has_it() {
+        let inner = ipv4([192, 168, 2, 2], [192, 168, 2, 1]);
+        let accept = |from: &str| {
+            let (mut buffer, outer) = tunnelled(from, &inner);
+            let accepted = policy().accept(&mut buffer, outer);
+            accepted.map(|(side, range)| (side, buffer[range].to_vec()))
+        };
+        assert_eq!(accept(PEER), Some((Side::Overlay, inner.clone())));
+        assert_eq!(accept(STRANGER), None, "the injection of another pod");
+    }
+
+    #[test]
+    fn what_is_not_tunnelled_goes_to_the_vpc_device() {
+        let mut buffer = vec![0x60, 0, 0, 0, 0, 0, 59, 64];
+        buffer.extend(v6(PEER).octets());
+        buffer.extend(v6(OWN).octets());
+        let whole = 0..buffer.len();
+        assert_eq!(
+            policy().accept(&mut buffer, whole.clone()),
+            Some((Side::Vpc, whole))
+        );
+    }
 }
