@@ -24,9 +24,9 @@ pub(crate) fn main(arguments: Vec<String>) -> Result<ExitCode> {
     let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
     for path in files()?.into_iter().filter(is_source) {
         let file = path.strip_prefix(root())?;
-        for name in function_names(&fs::read_to_string(&path)?) {
+        for (name, ignored) in functions(&fs::read_to_string(&path)?) {
             for row in rows_of(name) {
-                let line = format!("{} {name} ({})", file.display(), lane(file));
+                let line = format!("{} {name} ({})", file.display(), lane(file, ignored));
                 shown.entry(row).or_default().push(line);
             }
         }
@@ -35,11 +35,14 @@ pub(crate) fn main(arguments: Vec<String>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn function_names(source: &str) -> impl Iterator<Item = &str> {
-    source.lines().filter_map(|line| {
-        let line = line.trim_start();
+/// A function, and whether it is a test that runs on request only.
+fn functions(source: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut ignored = false;
+    source.lines().map(str::trim_start).filter_map(move |line| {
+        ignored |= line.starts_with("#[ignore");
         let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
-        line.strip_prefix("fn ")?.split('(').next()
+        let name = line.strip_prefix("fn ")?.split('(').next()?;
+        Some((name, std::mem::take(&mut ignored)))
     })
 }
 
@@ -57,14 +60,12 @@ fn row(word: &str) -> Option<Row> {
 }
 
 /// Where a test in this file runs.
-fn lane(file: &Path) -> &'static str {
+fn lane(file: &Path, ignored: bool) -> &'static str {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    if name == "kernel.rs" {
-        "host and real kernel"
-    } else if name.starts_with("kernel_") || file.starts_with("xtask/src/guest") {
-        "real kernel"
-    } else {
-        "host"
+    match (name.starts_with("kernel"), ignored) {
+        (true, true) => "real kernel",
+        (true, false) => "host and real kernel",
+        (false, _) => "host",
     }
 }
 
@@ -101,6 +102,16 @@ mod tests {
     fn a_name_shows_all_the_rows_it_begins_with() {
         let rows: Vec<_> = rows_of("a13_a14_listings_of_a15").collect();
         assert_eq!(rows, [('a', 13), ('a', 14)]);
+    }
+
+    #[test]
+    fn what_is_ignored_runs_in_the_other_lane() {
+        let source = "#[test]\n#[ignore = \"x\"]\nfn a1_x() {\n}\n#[test]\nfn a2_y() {}\n";
+        assert_eq!(
+            functions(source).collect::<Vec<_>>(),
+            [("a1_x", true), ("a2_y", false)]
+        );
+        assert_eq!(lane(Path::new("tests/kernel_x.rs"), true), "real kernel");
     }
 
     #[test]
