@@ -69,6 +69,56 @@ fn events(text: &str) -> usize {
         .count()
 }
 
+/// The rivals of the registry, each by its fullest pipeline; `None` where it refuses the file.
+#[cfg(feature = "rivals")]
+mod rivals {
+    use compose_lens::interpolation::MapEnvironment;
+    use compose_lens::loader::{DocumentInput, DocumentOrigin, LoadedProject};
+    use compose_lens::merge::merge_project;
+    use compose_lens::project::build_project_view;
+    use compose_lens::source::SourceId;
+
+    pub(crate) type Rival = (&'static str, fn(&str) -> Option<usize>);
+
+    pub(crate) const ALL: [Rival; 4] = [
+        ("compose-lens", lens),
+        ("compose_spec", spec),
+        ("docker-compose-types", types),
+        ("podup", podup),
+    ];
+
+    fn lens(text: &str) -> Option<usize> {
+        let origin = DocumentOrigin::new("compose.yaml", ".");
+        let input = DocumentInput::new(SourceId::new(1), origin, text);
+        let loaded = LoadedProject::load([input]).ok()?;
+        let interpolated = loaded.interpolate(&MapEnvironment::new());
+        let merged = merge_project(&loaded, Some(&interpolated));
+        let view = build_project_view(merged.project()?, None);
+        Some(view.view()?.services().len())
+    }
+
+    // These two know neither variables nor merge keys: the caller takes both out of the file.
+    fn spec(text: &str) -> Option<usize> {
+        let file: compose_spec::Compose = serde_yaml::from_str(&plain(text)).ok()?;
+        Some(file.services.len())
+    }
+
+    fn types(text: &str) -> Option<usize> {
+        let file: docker_compose_types::Compose = serde_yaml::from_str(&plain(text)).ok()?;
+        Some(file.services.0.len())
+    }
+
+    fn plain(text: &str) -> String {
+        text.replace("${TAG:-1.2.3}", "1.2.3")
+            .replace("${DB_PASSWORD:-secret}", "secret")
+            .replace("    <<: *common\n", "")
+    }
+
+    fn podup(text: &str) -> Option<usize> {
+        Some(podup::parse_str(text).ok()?.services.len())
+    }
+}
+
 fn benchmarks(c: &mut Criterion) {
     for services in [12, 200, 2000] {
         let text = real(services);
@@ -79,6 +129,17 @@ fn benchmarks(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function("kraud", |b| b.iter(|| load(black_box(&text))));
         group.bench_function("bare-events", |b| b.iter(|| events(black_box(&text))));
+        #[cfg(feature = "rivals")]
+        for (name, run) in rivals::ALL {
+            match run(&text) {
+                Some(found) => {
+                    assert_eq!(found, services, "{name}");
+                    group.sample_size(10);
+                    group.bench_function(name, |b| b.iter(|| run(black_box(&text))));
+                }
+                None => println!("{name} refuses the file of {services} services"),
+            }
+        }
         group.finish();
     }
     let text = wrong(200);

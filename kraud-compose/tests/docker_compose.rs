@@ -181,9 +181,12 @@ fn every_test_file_reads_as_docker_compose_reads_it() {
     println!("{equal} files equal");
 }
 
+/// A code, `wrong` or `right`, and the files by name.
+type Example = (Code, &'static str, Vec<(String, String)>);
+
 /// The YAML blocks of a page, by kind, with the files that belong to them.
-fn pages() -> Vec<(Code, &'static str, Vec<(String, String)>)> {
-    let mut out: Vec<(Code, &'static str, Vec<(String, String)>)> = Vec::new();
+fn pages() -> Vec<Example> {
+    let mut out: Vec<Example> = Vec::new();
     for code in Code::all() {
         let mut open: Option<(String, String)> = None;
         let mut files: Vec<(String, String)> = Vec::new();

@@ -313,3 +313,13 @@ fn the_project_is_named_by_option_variable_file_or_directory() {
         (String::new(), true)
     );
 }
+
+#[test]
+fn a_file_of_2014_is_recognised_and_mended() {
+    let text = "web:\n  image: nginx\n  ports: ['80:80']\n\ndb:\n  image: postgres\n";
+    let (_, diagnostics) = common::load(text);
+    assert_eq!(codes(&diagnostics), ["KC0009 1:1"]);
+    let edit = &diagnostics.as_slice()[0].fixes[0].edits[0];
+    assert_eq!(edit.span.range(), 0..text.len());
+    assert_eq!(common::good(&edit.text).services.len(), 2);
+}

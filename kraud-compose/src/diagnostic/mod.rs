@@ -297,7 +297,8 @@ fn mend_fixes(diagnostic: &mut Diagnostic, sources: &SourceMap, variables: &[Rep
             .chars()
             .next()
             .filter(|c| matches!(c, '"' | '\''));
-        let colons = edit.text.contains("::") || edit.text.ends_with(':');
+        let colons =
+            (edit.text.contains("::") || edit.text.ends_with(':')) && !edit.text.contains('\n');
         let quoted = edit.text.starts_with(['"', '\'']);
         match quote {
             Some(quote) if !quoted => edit.text = format!("{quote}{}{quote}", edit.text),

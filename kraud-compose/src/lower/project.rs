@@ -61,6 +61,9 @@ pub(crate) fn lower(
             cx.top_key(*e, has_services);
         }
     }
+    if !has_services {
+        cx.v1(&top);
+    }
     let name_entry = find(cx, "name");
     let version = find(cx, "version").and_then(|e| cx.version(e));
     let name = cx.name(naming, name_entry);
@@ -162,33 +165,63 @@ impl Context<'_> {
     }
 
     fn top_key(&mut self, entry: Entry, has_services: bool) {
-        let looks_like_service = ["image", "build"]
-            .iter()
-            .any(|key| self.tree.find(entry.value, key).is_some());
         let key = self.key(entry);
-        if looks_like_service && !key.value.starts_with("x-") {
-            let d = if has_services {
-                Diagnostic::new(
-                    Code::MISPLACED_KEY,
-                    key.span,
-                    format!("`{}` belongs under `services`", shorten(&key.value)),
-                )
-                .help("indent it like the other services")
-            } else {
-                Diagnostic::new(
-                    Code::V1_FILE,
-                    key.span,
-                    format!(
-                        "service `{}` stands at the root of the file, as in the format of 2014",
-                        shorten(&key.value)
-                    ),
-                )
-                .help("write `services:` in the first line and indent everything below")
-            };
-            self.sink.push(d);
-            return;
+        if !self.looks_like_service(entry) {
+            self.unknown_key(entry, "a compose file", keys::TOP);
+        } else if has_services {
+            let d = Diagnostic::new(
+                Code::MISPLACED_KEY,
+                key.span,
+                format!("`{}` belongs under `services`", shorten(&key.value)),
+            );
+            self.sink.push(d.help("indent it like the other services"));
         }
-        self.unknown_key(entry, "a compose file", keys::TOP);
+    }
+
+    fn looks_like_service(&self, entry: Entry) -> bool {
+        let has = |key: &str| self.tree.find(entry.value, key).is_some();
+        let key = self.tree.str(entry.key).unwrap_or_default();
+        (has("image") || has("build")) && !key.starts_with("x-")
+    }
+
+    /// Services at the root of the file: says so once, and how the whole file is mended.
+    fn v1(&mut self, top: &[Entry]) {
+        let Some(first) = top.iter().find(|e| self.looks_like_service(**e)) else {
+            return;
+        };
+        let key = self.key(*first);
+        let mut d = Diagnostic::new(
+            Code::V1_FILE,
+            key.span,
+            format!(
+                "service `{}` stands at the root of the file, as in the format of 2014",
+                shorten(&key.value)
+            ),
+        )
+        .help("write `services:` in the first line and indent everything below");
+        let all = top.iter().all(|e| self.looks_like_service(*e));
+        if let Some(file) = self.sources.file(key.span.file).filter(|_| all) {
+            let text = file.text();
+            let mut mended = String::with_capacity(text.len() * 2);
+            mended.push_str("services:\n");
+            for line in text.split_inclusive('\n') {
+                if !line.trim().is_empty() {
+                    mended.push_str("  ");
+                }
+                mended.push_str(line);
+            }
+            // Documents, tabs and what follows a mark at the start of a line want human eyes.
+            let simple =
+                !text.contains("---") && !text.contains('\t') && !text.starts_with('\u{feff}');
+            if simple {
+                d = d.fix(
+                    "put everything under `services`",
+                    Span::new(key.span.file, 0, text.len()),
+                    mended,
+                );
+            }
+        }
+        self.sink.push(d);
     }
 
     fn name(&mut self, naming: &Naming<'_>, entry: Option<Entry>) -> String {
