@@ -7,6 +7,9 @@ use super::{
     number::Number,
 };
 
+mod ranges;
+mod search;
+
 /// A short list that spans no more than a leaf becomes one when it is longer than this.
 const DENSE: usize = 32;
 /// A list that is longer than this is divided among the slots of an inner node.
@@ -18,7 +21,7 @@ const THIN: u32 = 8;
 
 /// What is known of the numbers of one slot. Whatever is not said to be taken is free.
 #[derive(Clone, Debug)]
-pub(super) enum Node<N> {
+pub(in crate::set) enum Node<N> {
     Empty,
     /// All of the slot is taken.
     Full,
@@ -32,7 +35,7 @@ pub(super) enum Node<N> {
 
 /// 64 slots of `2^shift` numbers each, from `base` on.
 #[derive(Clone, Debug)]
-pub(super) struct Inner<N> {
+pub(in crate::set) struct Inner<N> {
     base: N,
     shift: u32,
     /// Slots without a free number; also those that would lie behind the last number.
@@ -47,13 +50,13 @@ pub(super) struct Inner<N> {
 
 /// The slot that a node sits in: its first number and the logarithm of its size.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slot<N> {
-    pub(super) first: N,
-    pub(super) bits: u32,
+pub(in crate::set) struct Slot<N> {
+    pub(in crate::set) first: N,
+    pub(in crate::set) bits: u32,
 }
 
 impl<N: Number> Slot<N> {
-    pub(super) const ROOT: Self = Self {
+    pub(in crate::set) const ROOT: Self = Self {
         first: N::ZERO,
         bits: N::BITS,
     };
@@ -156,7 +159,7 @@ impl<N: Number> Inner<N> {
 
 impl<N: Number> Node<N> {
     /// How many numbers there are; `None` if all of the slot are.
-    pub(super) fn taken(&self) -> Option<N> {
+    pub(in crate::set) fn taken(&self) -> Option<N> {
         match self {
             Self::Empty => Some(N::ZERO),
             Self::Full => None,
@@ -186,7 +189,7 @@ impl<N: Number> Node<N> {
     }
 
     #[inline]
-    pub(super) fn contains(&self, at: N) -> bool {
+    pub(in crate::set) fn contains(&self, at: N) -> bool {
         let mut node = self;
         loop {
             match node {
@@ -210,7 +213,7 @@ impl<N: Number> Node<N> {
     ///
     /// Counts are raised on the way down, and lowered again if the number turns out to be taken.
     #[inline]
-    pub(super) fn insert(&mut self, at: N) -> bool {
+    pub(in crate::set) fn insert(&mut self, at: N) -> bool {
         let mut node = &mut *self;
         let mut depth = 0u32;
         let free = loop {
@@ -276,7 +279,7 @@ impl<N: Number> Node<N> {
     /// Takes the first free number from `from` to `last`, where one way down leads to it; `None` says
     /// nothing: look for it then.
     #[inline]
-    pub(super) fn take_next(&mut self, from: N, last: N) -> Option<N> {
+    pub(in crate::set) fn take_next(&mut self, from: N, last: N) -> Option<N> {
         let (mut node, mut from) = (&mut *self, from);
         let mut depth = 0u32;
         let found = loop {
@@ -336,7 +339,7 @@ impl<N: Number> Node<N> {
     ///
     /// Counts are lowered on the way down, and raised again if the number turns out to be free.
     #[inline]
-    pub(super) fn remove(&mut self, at: N, slot: Slot<N>) -> bool {
+    pub(in crate::set) fn remove(&mut self, at: N, slot: Slot<N>) -> bool {
         let mut node = &mut *self;
         let mut depth = 0u32;
         // Whether a node has so few numbers left that it should become something smaller.
@@ -422,277 +425,6 @@ impl<N: Number> Node<N> {
             }
             Self::Leaf(leaf) if leaf.taken() <= THIN => self.list(),
             _ => {}
-        }
-    }
-
-    /// Takes `first..=last`, which lies in the slot.
-    pub(super) fn fill(&mut self, first: N, last: N, slot: Slot<N>) {
-        if first == slot.first && last == slot.last() {
-            *self = Self::Full;
-            return;
-        }
-        match self {
-            Self::Full => return,
-            Self::Empty | Self::List(_) => {
-                if last.minus(first).widen() < DENSE as u128 {
-                    each(first, last, |at| {
-                        self.insert(at);
-                    });
-                    return;
-                }
-                self.contain(first, last);
-            }
-            Self::Leaf(_) | Self::Inner(_) => self.widen(first, last),
-        }
-        match self {
-            Self::Leaf(leaf) => {
-                let base = leaf.base;
-                leaf.assign(place(base, first), place(base, last), true);
-            }
-            Self::Inner(inner) => {
-                for index in first.slot(inner.shift)..=last.slot(inner.shift) {
-                    let slot = inner.slot(index);
-                    inner.slots[index].fill(first.max(slot.first), last.min(slot.last()), slot);
-                    inner.recount(index);
-                }
-                self.check_full();
-            }
-            // What was to be filled is a list that has become full meanwhile.
-            _ => each(first, last, |at| {
-                self.insert(at);
-            }),
-        }
-    }
-
-    /// Frees `first..=last`, which lies in the slot.
-    pub(super) fn clear(&mut self, first: N, last: N, slot: Slot<N>) {
-        if first == slot.first && last == slot.last() {
-            *self = Self::Empty;
-            return;
-        }
-        match self {
-            Self::Empty => {}
-            Self::Full => {
-                self.materialise(slot);
-                self.clear(first, last, slot);
-            }
-            Self::List(list) => {
-                list.retain(|at| *at < first || last < *at);
-                if list.is_empty() {
-                    *self = Self::Empty;
-                }
-            }
-            Self::Leaf(leaf) => {
-                let (low, high) = (
-                    first.max(leaf.base),
-                    last.min(leaf.base.with(N::mask(LEAF_BITS))),
-                );
-                if low <= high {
-                    let base = leaf.base;
-                    leaf.assign(place(base, low), place(base, high), false);
-                    if leaf.taken() <= THIN {
-                        self.list();
-                    }
-                }
-            }
-            Self::Inner(inner) => {
-                let (low, high) = (first.max(inner.base), last.min(inner.last()));
-                if low > high {
-                    return;
-                }
-                for index in low.slot(inner.shift)..=high.slot(inner.shift) {
-                    if inner.some >> index & 1 != 0 {
-                        let slot = inner.slot(index);
-                        inner.slots[index].clear(low.max(slot.first), high.min(slot.last()), slot);
-                        inner.recount(index);
-                    }
-                }
-                self.narrow();
-            }
-        }
-    }
-
-    /// The first free number from `from` on, up to the end of the slot.
-    #[inline]
-    pub(super) fn next_free(&self, from: N, slot: Slot<N>) -> Option<N> {
-        let (mut node, mut from, mut slot) = (self, from, slot);
-        // Where to go on if there is nothing further down: a slot with a free number, or the number
-        // itself. The deepest is the nearest.
-        let mut open: Option<(&Inner<N>, usize)> = None;
-        let mut plain: Option<N> = None;
-        loop {
-            let found = match node {
-                Self::Inner(inner) => {
-                    if !inner.covers(from) {
-                        return Some(from);
-                    }
-                    let index = from.slot(inner.shift);
-                    let others = !inner.full & (!1u64 << index);
-                    if others != 0 {
-                        open = Some((inner, others.trailing_zeros() as usize & 63));
-                        plain = None;
-                    } else if let Some(behind) = behind(inner.last(), slot) {
-                        open = None;
-                        plain = Some(behind);
-                    }
-                    if inner.full >> index & 1 == 0 {
-                        slot = inner.slot(index);
-                        node = &inner.slots[index];
-                        continue;
-                    }
-                    None
-                }
-                Self::Leaf(leaf) => {
-                    let Some(place) = in_leaf(leaf.base, from) else {
-                        return Some(from);
-                    };
-                    match leaf.next_free(place) {
-                        Some(place) => Some(leaf.base.with(N::truncate(u128::from(place)))),
-                        None => behind(leaf.base.with(N::mask(LEAF_BITS)), slot),
-                    }
-                }
-                Self::Empty => return Some(from),
-                Self::Full => None,
-                Self::List(list) => {
-                    let start = list.partition_point(|at| *at < from);
-                    // As long as `list[start + n]` is `from + n`, numbers follow on each other.
-                    let run = run_length(list.get(start..).unwrap_or_default(), from);
-                    let room = slot.last().minus(from).widen();
-                    (run as u128 <= room).then(|| from.plus(N::truncate(run as u128)))
-                }
-            };
-            if found.is_some() || plain.is_some() {
-                return found.or(plain);
-            }
-            // That slot has a free number, so there is no coming back here.
-            let (inner, index) = open.take()?;
-            slot = inner.slot(index);
-            from = slot.first;
-            node = &inner.slots[index];
-        }
-    }
-
-    /// The first taken number from `from` on, up to the end of the slot.
-    pub(super) fn next_taken(&self, from: N) -> Option<N> {
-        match self {
-            Self::Empty => None,
-            Self::Full => Some(from),
-            Self::List(list) => list.get(list.partition_point(|at| *at < from)).copied(),
-            Self::Leaf(leaf) => {
-                if from > leaf.base.with(N::mask(LEAF_BITS)) {
-                    return None;
-                }
-                let place = in_leaf(leaf.base, from).unwrap_or(0);
-                leaf.next_taken(place)
-                    .map(|place| leaf.base.with(N::truncate(u128::from(place))))
-            }
-            Self::Inner(inner) => {
-                if from > inner.last() {
-                    return None;
-                }
-                let from = from.max(inner.base);
-                let index = from.slot(inner.shift);
-                if inner.some >> index & 1 != 0 {
-                    let found = inner.slots[index].next_taken(from);
-                    if found.is_some() {
-                        return found;
-                    }
-                }
-                let some = inner.some & (!1u64 << index);
-                if some == 0 {
-                    return None;
-                }
-                let index = some.trailing_zeros() as usize & 63;
-                inner.slots[index].next_taken(inner.slot(index).first)
-            }
-        }
-    }
-
-    /// How many numbers of the slot up to and including `at` are taken; wraps if all there are are.
-    pub(super) fn rank(&self, at: N, slot: Slot<N>) -> N {
-        let one = N::power(0);
-        match self {
-            Self::Empty => N::ZERO,
-            Self::Full => at.minus(slot.first).plus(one),
-            Self::List(list) => N::truncate(list.partition_point(|other| *other <= at) as u128),
-            Self::Leaf(leaf) if at < leaf.base => N::ZERO,
-            Self::Leaf(leaf) => N::truncate(u128::from(match in_leaf(leaf.base, at) {
-                Some(place) => leaf.rank(place),
-                None => leaf.taken(),
-            })),
-            Self::Inner(inner) if at < inner.base => N::ZERO,
-            Self::Inner(inner) => {
-                if at > inner.last() {
-                    return inner.taken;
-                }
-                let index = at.slot(inner.shift);
-                let before = inner
-                    .counts
-                    .iter()
-                    .take(index)
-                    .fold(N::ZERO, |sum, count| sum.plus(*count));
-                before.plus(inner.slots[index].rank(at, inner.slot(index)))
-            }
-        }
-    }
-
-    /// The `nth` free number of the slot, counted from 0; the slot has more than `nth`.
-    pub(super) fn select_free(&self, nth: N, slot: Slot<N>) -> N {
-        match self {
-            Self::Empty | Self::Full => slot.first.plus(nth),
-            Self::List(list) => {
-                // Before `list[index]` there are `list[index] - first - index` free numbers.
-                let (mut low, mut high) = (0, list.len());
-                while low < high {
-                    let middle = low + (high - low) / 2;
-                    let free = list[middle]
-                        .minus(slot.first)
-                        .minus(N::truncate(middle as u128));
-                    if free <= nth {
-                        low = middle + 1;
-                    } else {
-                        high = middle;
-                    }
-                }
-                slot.first.plus(nth).plus(N::truncate(low as u128))
-            }
-            Self::Leaf(leaf) => {
-                let before = leaf.base.minus(slot.first);
-                if nth < before {
-                    return slot.first.plus(nth);
-                }
-                let (left, free) = (nth.minus(before), (1 << LEAF_BITS) - leaf.taken());
-                match left.widen() {
-                    left if left < u128::from(free) => leaf
-                        .base
-                        .with(N::truncate(u128::from(leaf.select_free(left as u32)))),
-                    _ => slot
-                        .first
-                        .plus(nth)
-                        .plus(N::truncate(u128::from(leaf.taken()))),
-                }
-            }
-            Self::Inner(inner) => {
-                let before = inner.base.minus(slot.first);
-                if nth < before {
-                    return slot.first.plus(nth);
-                }
-                let mut left = nth.minus(before);
-                let size = N::power(inner.shift);
-                let valid = if N::BITS - inner.shift >= 6 {
-                    64
-                } else {
-                    1 << (N::BITS - inner.shift)
-                };
-                for (index, count) in inner.counts.iter().enumerate().take(valid) {
-                    let free = size.minus(*count);
-                    if left < free {
-                        return inner.slots[index].select_free(left, inner.slot(index));
-                    }
-                    left = left.minus(free);
-                }
-                inner.last().plus(N::power(0)).plus(left)
-            }
         }
     }
 
@@ -822,11 +554,6 @@ impl<N: Number> Node<N> {
     }
 }
 
-/// The number behind `last`, if the slot goes on.
-fn behind<N: Number>(last: N, slot: Slot<N>) -> Option<N> {
-    (last < slot.last()).then(|| last.plus(N::power(0)))
-}
-
 /// Where in a leaf a number is.
 #[inline]
 fn in_leaf<N: Number>(base: N, at: N) -> Option<u32> {
@@ -836,32 +563,4 @@ fn in_leaf<N: Number>(base: N, at: N) -> Option<u32> {
 
 fn place<N: Number>(base: N, at: N) -> u32 {
     at.minus(base).widen() as u32 & ((1 << LEAF_BITS) - 1)
-}
-
-/// How many of the first numbers of a sorted list are `from`, `from + 1` and so on.
-fn run_length<N: Number>(list: &[N], from: N) -> usize {
-    if list.first() != Some(&from) {
-        return 0;
-    }
-    let (mut low, mut high) = (1, list.len());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if list[middle].minus(from).widen() == middle as u128 {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
-fn each<N: Number>(first: N, last: N, mut visit: impl FnMut(N)) {
-    let mut at = first;
-    loop {
-        visit(at);
-        if at >= last {
-            return;
-        }
-        at = at.plus(N::power(0));
-    }
 }
