@@ -300,6 +300,162 @@ fn c24_an_address_outside_names_the_subnet_and_the_nearest()
     Ok(())
 }
 
+/// Two subnets on one network: each address has the gateway of its own subnet.
+#[test]
+fn c13_c23_gateways_belong_to_their_subnets_in_both_families()
+-> Result<(), Box<dyn std::error::Error>> {
+    let subnets = [
+        ("192.168.114.0/24", "192.168.114.254"),
+        ("192.168.116.0/24", "192.168.116.254"),
+        ("fd42:0:0:140::/64", "fd42:0:0:140::22"),
+    ];
+    for (subnet, gateway) in subnets {
+        let mut made = Subnet::builder(net(subnet)).gateway(ip(gateway)).build()?;
+        let refused = made
+            .allocate("c", AllocRequest::exact(ip(gateway)))
+            .unwrap_err();
+        assert!(
+            refused.to_string().contains("held by the gateway"),
+            "{refused}"
+        );
+        for (other, foreign) in subnets.iter().filter(|(other, _)| *other != subnet) {
+            let error = Subnet::builder(net(subnet))
+                .gateway(ip(foreign))
+                .build()
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(foreign) && error.contains(subnet),
+                "{other}: {error}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn c14_host_bits_are_an_error_that_names_the_canonical_prefix() {
+    for (given, masked) in [
+        ("172.16.50.0/22", "172.16.48.0/22"),
+        ("10.1.100.0/16", "10.1.0.0/16"),
+    ] {
+        let error = Subnet::new(net(given)).unwrap_err().to_string();
+        assert_eq!(error, format!("{given} has host bits set; write {masked}"));
+        let mut pool = SubnetPool::new([net("10.0.0.0/8")]).expect("a pool");
+        let error = pool
+            .carve("vlan", CarveRequest::exact(net(given)).anywhere())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, format!("{given} has host bits set; write {masked}"));
+        let inside = Subnet::builder(net(masked))
+            .gateway(kraud_ipam::first_usable(net(given).trunc()))
+            .build();
+        assert!(inside.is_ok(), "its gateway is still inside");
+    }
+}
+
+/// Four containers with exact addresses of both families.
+#[test]
+fn c25_exact_addresses_of_both_families() -> Result<(), Box<dyn std::error::Error>> {
+    let mut four = Subnet::new(net("192.168.112.0/24"))?;
+    let mut six = Subnet::new(net("fd42:0:0:abc8::/64"))?;
+    for host in ["50", "51", "52", "53"] {
+        let addresses = (
+            ip(&format!("192.168.112.{host}")),
+            ip(&format!("fd42:0:0:abc8::{host}")),
+        );
+        assert_eq!(
+            four.allocate(host, AllocRequest::exact(addresses.0))?
+                .address(),
+            addresses.0
+        );
+        assert_eq!(
+            six.allocate(host, AllocRequest::exact(addresses.1))?
+                .address(),
+            addresses.1
+        );
+    }
+    Ok(())
+}
+
+/// RFC 2526 and 5453: anycast ids at the top of each /64, and the block derived from Ethernet addresses.
+#[test]
+fn reserved_interface_ids_are_kept_clear_on_request() -> Result<(), Box<dyn std::error::Error>> {
+    let reserved = [
+        "fd42::fdff:ffff:ffff:ff80",
+        "fd42::fdff:ffff:ffff:ffff",
+        "fd42::200:5eff:fe00:5213",
+    ];
+    let mut open = Subnet::new(net("fd42::/64"))?;
+    let mut strict = Subnet::builder(net("fd42::/64"))
+        .without_reserved_interface_ids()
+        .build()?;
+    for address in reserved {
+        assert!(
+            open.allocate(address, AllocRequest::exact(ip(address)))
+                .is_ok()
+        );
+        let error = strict
+            .allocate(address, AllocRequest::exact(ip(address)))
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("a reserved interface id"),
+            "{error}"
+        );
+    }
+    for address in [
+        "fd42::fdff:ffff:ffff:ff7f",
+        "fd42::fe00:0:0:0",
+        "fd42::200:5efe:ffff:ffff",
+        "fd42::200:5eff:ff00:0",
+    ] {
+        assert!(
+            strict
+                .allocate(address, AllocRequest::exact(ip(address)))
+                .is_ok(),
+            "{address}"
+        );
+    }
+    Ok(())
+}
+
+/// A host's own block of an overlay: found by its name, used by its pods alone.
+#[test]
+fn a_host_has_a_block_of_its_own_in_an_overlay() -> Result<(), Box<dyn std::error::Error>> {
+    let mut v = Subnet::new(net("10.198.0.0/16"))?;
+    let mut blocks = BTreeSet::new();
+    for host in ["ha", "hb", "hc"] {
+        let block = v.allocate(host, AllocRequest::stable_prefix(26))?.prefix();
+        assert_eq!(
+            v.allocate(host, AllocRequest::stable_prefix(26))?.prefix(),
+            block
+        );
+        assert!(blocks.insert(block));
+        for pod in 0..62 {
+            let address = v
+                .allocate(format!("{host}/{pod}"), AllocRequest::lowest().inside(host))?
+                .address();
+            assert!(block.contains(&address));
+        }
+        let full = v
+            .allocate(format!("{host}/62"), AllocRequest::lowest().inside(host))
+            .unwrap_err();
+        assert!(matches!(full, AllocError::Exhausted(_)), "{full}");
+    }
+    // A host that joins later does not move the others, and finds its own block again after a break.
+    let mut again = Subnet::new(net("10.198.0.0/16"))?;
+    for host in ["hc", "ha", "hb"] {
+        assert!(
+            blocks.contains(
+                &again
+                    .allocate(host, AllocRequest::stable_prefix(26))?
+                    .prefix()
+            )
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn reserved_addresses_say_what_they_are_for() -> Result<(), Box<dyn std::error::Error>> {
     let mut v = Subnet::builder(net("10.0.0.0/29"))

@@ -5,7 +5,7 @@ use core::fmt;
 
 use ipnet::IpNet;
 
-use super::{NumberSet, number::Number};
+use super::level::Level;
 use crate::{
     Count,
     family::{Family, bounds, host_mask, number, prefix},
@@ -38,113 +38,6 @@ pub struct BlockSet {
     /// Which levels have a block; the last bit stands for 127 and 128.
     some: u128,
     free: Count,
-}
-
-/// The first block's offset, and the indices of the others. One block, the usual case, needs no set.
-#[derive(Clone, Default)]
-struct Level {
-    first: Option<u128>,
-    others: Indices,
-}
-
-impl Level {
-    /// The first block at an index or behind it, as index. `bits` is the logarithm of a block's size.
-    fn next(&self, from: u128, bits: u32) -> Option<u128> {
-        let first = self.first?.checked_shr(bits).unwrap_or(0);
-        if from <= first {
-            Some(first)
-        } else {
-            self.others.next(from)
-        }
-    }
-
-    #[inline]
-    fn contains(&self, offset: u128, bits: u32) -> bool {
-        match self.first {
-            Some(first) if first < offset => {
-                self.others.contains(offset.checked_shr(bits).unwrap_or(0))
-            }
-            first => first == Some(offset),
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, offset: u128, bits: u32) {
-        let other = match self.first {
-            Some(first) if first < offset => offset,
-            first => {
-                self.first = Some(offset);
-                match first {
-                    Some(first) => first,
-                    None => return,
-                }
-            }
-        };
-        self.others.insert(other.checked_shr(bits).unwrap_or(0));
-    }
-
-    #[inline]
-    fn remove(&mut self, offset: u128, bits: u32) -> bool {
-        match self.first {
-            Some(first) if first < offset => {
-                self.others.remove(offset.checked_shr(bits).unwrap_or(0))
-            }
-            Some(first) if first == offset => {
-                let next = self.others.next(0);
-                if let Some(next) = next {
-                    self.others.remove(next);
-                }
-                self.first = next.map(|next| next.checked_shl(bits).unwrap_or(0));
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Indices of up to 64 bits take half the room.
-#[derive(Clone)]
-enum Indices {
-    Narrow(NumberSet<u64>),
-    Wide(NumberSet<u128>),
-}
-
-impl Default for Indices {
-    fn default() -> Self {
-        Self::Narrow(NumberSet::new())
-    }
-}
-
-impl Indices {
-    fn insert(&mut self, index: u128) -> bool {
-        match self {
-            Self::Narrow(set) => set.insert(index as u64),
-            Self::Wide(set) => set.insert(index),
-        }
-    }
-
-    fn remove(&mut self, index: u128) -> bool {
-        match self {
-            Self::Narrow(set) => set.remove(index as u64),
-            Self::Wide(set) => set.remove(index),
-        }
-    }
-
-    fn contains(&self, index: u128) -> bool {
-        match self {
-            Self::Narrow(set) => set.contains(index as u64),
-            Self::Wide(set) => set.contains(index),
-        }
-    }
-
-    fn next(&self, from: u128) -> Option<u128> {
-        match self {
-            Self::Narrow(set) => set
-                .next_taken(u64::try_from(from).ok()?, u64::MAX)
-                .map(Number::widen),
-            Self::Wide(set) => set.next_taken(from, u128::MAX),
-        }
-    }
 }
 
 /// Equal when the same blocks of the same space are free.
@@ -469,15 +362,11 @@ impl BlockSet {
     #[inline]
     fn add(&mut self, level: usize, index: u128) {
         while self.levels.len() <= level {
-            let others = if self.levels.len() <= 64 {
-                Indices::Narrow(NumberSet::new())
-            } else {
-                Indices::Wide(NumberSet::new())
-            };
-            self.levels.push(Level {
-                first: None,
-                others,
-            });
+            if self.levels.is_empty() {
+                // A space that nothing was taken from has one level.
+                self.levels.reserve_exact(1);
+            }
+            self.levels.push(Level::new(self.levels.len() > 64));
         }
         let (offset, bits) = (self.offset(level, index), self.host_bits(level));
         if let Some(at) = self.levels.get_mut(level) {

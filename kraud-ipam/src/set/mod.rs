@@ -9,6 +9,7 @@ use core::fmt;
 
 mod blocks;
 mod leaf;
+mod level;
 mod node;
 mod number;
 
