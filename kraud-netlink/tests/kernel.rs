@@ -41,14 +41,15 @@ fn links_are_made_read_back_and_deleted() {
         "only v1 makes itself an address"
     );
 
+    // Linux 6.1 does not rename a link that is up.
+    kernel
+        .apply(&Op::SetLink(LinkChange::new("v1").down().mtu(1280)))
+        .unwrap();
     kernel
         .apply(&Op::RenameLink {
             name: "v1".into(),
             to: "peer".into(),
         })
-        .unwrap();
-    kernel
-        .apply(&Op::SetLink(LinkChange::new("peer").down().mtu(1280)))
         .unwrap();
     assert!(!kernel.link("peer").unwrap().state.up);
     kernel.apply(&Op::DeleteLink("v0".into())).unwrap();
