@@ -231,7 +231,9 @@ fn c29_loopback_and_wireguard_are_no_parents() {
 fn c6_c8_c9_c10_parents_come_and_go_by_ownership() {
     let Some(mut system) = system() else { return };
     let kernel = system.here();
-    if !added(kernel, Link::vlan("v0.40", "v0", 40)) || !added(kernel, Link::dummy("di-theirs")) {
+    if !added(kernel, Link::vlan("v0.40", "v0", 40).up())
+        || !added(kernel, Link::dummy("di-theirs"))
+    {
         return;
     }
     let before: Vec<String> = kernel

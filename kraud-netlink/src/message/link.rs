@@ -311,6 +311,19 @@ fn set_message(
     change: &LinkChange,
     index: Option<u32>,
 ) -> Result<()> {
+    if let Some((first, second)) = change.split() {
+        one_set_message(w, resolve, &first, index)?;
+        return one_set_message(w, resolve, &second, index);
+    }
+    one_set_message(w, resolve, change, index)
+}
+
+fn one_set_message(
+    w: &mut Writer<'_>,
+    resolve: &mut dyn Resolve,
+    change: &LinkChange,
+    index: Option<u32>,
+) -> Result<()> {
     let mut flags = 0;
     let mut mask = 0;
     // ARP is the odd one: its flag says "no".

@@ -26,6 +26,8 @@ pub struct Link {
     /// The parent link by name: `link DEV` for ipvlan, macvlan and vlan, `dev DEV` for the underlay of a tunnel.
     pub parent: Option<String>,
     /// The namespace that holds the parent, where it is not the one that the request is made in (`link-netns`).
+    ///
+    /// Kernels before 6.15 make the link there first and move it, so that its name must be free in both.
     pub link_netns: Option<String>,
     /// The namespace where the link is born.
     pub netns: Option<String>,

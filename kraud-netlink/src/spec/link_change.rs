@@ -124,4 +124,19 @@ impl LinkChange {
         self.kind = Some(kind.into());
         self
     }
+
+    /// The kernel sets a link up before it looks at how link-local addresses are made, and one is made at once: so `up`
+    /// follows in a message of its own.
+    pub(crate) fn split(&self) -> Option<(Self, Self)> {
+        if self.addr_gen_mode.is_none() || self.up != Some(true) {
+            return None;
+        }
+        Some((
+            Self {
+                up: None,
+                ..self.clone()
+            },
+            Self::new(&self.name).up(),
+        ))
+    }
 }
