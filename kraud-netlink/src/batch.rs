@@ -174,6 +174,7 @@ fn is_single(op: &Op) -> bool {
         Op::AddLink(link) => {
             link.follow_ups().is_empty() && link.netns.is_none() && link.link_netns.is_none()
         }
+        Op::SetLink(change) => change.split().is_none(),
         Op::AddNetns(_)
         | Op::DeleteNetns(_)
         | Op::DeleteNft(_)

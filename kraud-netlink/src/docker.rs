@@ -15,7 +15,7 @@ pub enum Parent {
     /// A link that is there: it is used and never deleted, whatever its name.
     Existing(String),
     /// A link that has to be made, and that is deleted with the network: a VLAN sub-interface or a dummy.
-    Made(Link),
+    Made(Box<Link>),
 }
 
 impl Parent {
@@ -64,7 +64,7 @@ pub fn ipvlan_parent(
         if there(&name) {
             return Ok(Parent::Existing(name));
         }
-        return Ok(Parent::Made(Link::dummy(name).alias(owner).up()));
+        return Ok(Parent::Made(Box::new(Link::dummy(name).alias(owner).up())));
     };
     check_link_name("parent", name)?;
     if name == "lo" {
@@ -102,7 +102,9 @@ pub fn ipvlan_parent(
             "{master:?}, on which it would be made, is not there either"
         )));
     }
-    Ok(Parent::Made(Link::vlan(name, master, id).alias(owner).up()))
+    Ok(Parent::Made(Box::new(
+        Link::vlan(name, master, id).alias(owner).up(),
+    )))
 }
 
 /// The parents among `links` that were made for `owner` and may be deleted: VLANs and dummies with its note.
@@ -175,11 +177,15 @@ mod tests {
         let made = |name: &str| ipvlan_parent(Some(name), "", "kraud", &links());
         assert_eq!(
             made("eth0.30").unwrap(),
-            Parent::Made(Link::vlan("eth0.30", "eth0", 30).alias("kraud").up())
+            Parent::Made(Box::new(
+                Link::vlan("eth0.30", "eth0", 30).alias("kraud").up()
+            ))
         );
         assert_eq!(
             made("eth0.40.7").unwrap(),
-            Parent::Made(Link::vlan("eth0.40.7", "eth0.40", 7).alias("kraud").up()),
+            Parent::Made(Box::new(
+                Link::vlan("eth0.40.7", "eth0.40", 7).alias("kraud").up()
+            )),
             "on a sub-interface as well",
         );
         for name in [

@@ -129,7 +129,10 @@ fn hint(op: &Op, errno: i32, message: &str) -> Option<String> {
         }
         (EEXIST, Op::AddAddress(_)) => "the link has the address already",
         (EEXIST, Op::AddRule(_)) => "the same rule exists",
-        (EINVAL, Op::AddLink(link)) if message.contains("lo or non-ether") => {
+        (EINVAL, Op::AddLink(link))
+            if matches!(link.kind, LinkKind::Ipvlan(_))
+                && (message.is_empty() || message.contains("lo or non-ether")) =>
+        {
             return Some(format!(
                 "{:?} cannot be an ipvlan parent: it must be an Ethernet link, such as one end of a veth pair",
                 link.parent.as_deref().unwrap_or("")
@@ -141,6 +144,7 @@ fn hint(op: &Op, errno: i32, message: &str) -> Option<String> {
         ) => {
             "the gateway is on no link: add an address or a route that reaches it, or say `onlink`"
         }
+        (ENETDOWN, Op::AddLink(_)) => "its parent is down: set that up first",
         (ENETDOWN, Op::AddRoute(_) | Op::ReplaceRoute(_) | Op::AppendRoute(_)) => {
             "the link is down: set it up first"
         }

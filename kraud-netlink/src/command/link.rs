@@ -25,18 +25,29 @@ impl Link {
         line.opt("type", self.kind.name());
         kind_words(&mut line, &self.kind, self.parent.as_deref());
         let mut lines = vec![line.take()];
-        lines.extend(self.follow_ups().iter().map(|FollowUp { netns, change }| {
-            let there = netns.as_deref().map(|netns| context.moved(netns));
-            change.command(there.as_ref().unwrap_or(context))
-        }));
+        lines.extend(
+            self.follow_ups()
+                .iter()
+                .flat_map(|FollowUp { netns, change }| {
+                    let there = netns.as_deref().map(|netns| context.moved(netns));
+                    change.commands(there.as_ref().unwrap_or(context))
+                }),
+        );
         lines
     }
 }
 
 impl LinkChange {
-    /// The `ip link set` line.
+    /// The `ip link set` lines: two where the way of making link-local addresses must be set before `up`.
     #[must_use]
-    pub fn command(&self, context: &CommandContext<'_>) -> String {
+    pub fn commands(&self, context: &CommandContext<'_>) -> Vec<String> {
+        match self.split() {
+            None => vec![self.command(context)],
+            Some((first, second)) => vec![first.command(context), second.command(context)],
+        }
+    }
+
+    fn command(&self, context: &CommandContext<'_>) -> String {
         let mut line = context.ip(None);
         line.word("link").word("set").opt("dev", &self.name);
         line.maybe("mtu", self.mtu)

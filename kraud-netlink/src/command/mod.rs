@@ -231,11 +231,7 @@ impl Op {
             Self::ReplaceAddress(address) => one(address.command("replace", context)),
             Self::ReplaceNeighbour(neighbour) => one(neighbour.command("replace", context)),
             Self::ReplaceRoute(route) => one(route.command("replace", context)),
-            Self::SetLink(change) => change
-                .in_order()
-                .iter()
-                .map(|change| change.command(context))
-                .collect(),
+            Self::SetLink(change) => change.commands(context),
             Self::DeleteNft(table) => {
                 let script = format!("delete table {} {}", table.family, table.name);
                 one(context.program("nft").word(script).take())

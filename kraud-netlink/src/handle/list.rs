@@ -18,7 +18,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Error::Kernel`], [`Error::DumpInterrupted`].
+    /// [`Error::Kernel`](crate::Error::Kernel), [`Error::DumpInterrupted`](crate::Error::DumpInterrupted).
     pub fn links(&mut self) -> Result<Vec<LinkInfo>> {
         let mut request = dump(RTM_GETLINK, &[0; 16], |w| w.u32(IFLA_EXT_MASK, SKIP_STATS));
         let mut links = collect(&mut self.route, &mut request, "list links", &mut |body| {
@@ -92,7 +92,7 @@ impl Handle {
     /// Hands the routes that the filter lets through to `each`, one after the other as they arrive.
     ///
     /// Needs no memory for the table as a whole. What was handed out cannot be taken back: where
-    /// [`Self::routes_where`] would start again, this ends with [`Error::DumpInterrupted`].
+    /// [`Self::routes_where`] would start again, this ends with [`Error::DumpInterrupted`](crate::Error::DumpInterrupted).
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no such link or this kernel has no WireGuard; [`Error::Kernel`].
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such link or this kernel has no WireGuard; [`Error::Kernel`](crate::Error::Kernel).
     pub fn wireguard(&mut self, dev: &str) -> Result<WireguardInfo> {
         crate::spec::check_link_name("wireguard device", dev)?;
         let family = self.family("wireguard")?;

@@ -302,13 +302,23 @@ pub(super) fn set(
     change: &LinkChange,
 ) -> Result<()> {
     let index = resolve.link(&change.name)?;
-    change
-        .in_order()
-        .iter()
-        .try_for_each(|change| set_message(w, resolve, change, Some(index)))
+    set_message(w, resolve, change, Some(index))
 }
 
 fn set_message(
+    w: &mut Writer<'_>,
+    resolve: &mut dyn Resolve,
+    change: &LinkChange,
+    index: Option<u32>,
+) -> Result<()> {
+    if let Some((first, second)) = change.split() {
+        one_set_message(w, resolve, &first, index)?;
+        return one_set_message(w, resolve, &second, index);
+    }
+    one_set_message(w, resolve, change, index)
+}
+
+fn one_set_message(
     w: &mut Writer<'_>,
     resolve: &mut dyn Resolve,
     change: &LinkChange,

@@ -82,10 +82,12 @@ pub(super) fn wireguard_change(
         return Some(wanted.clone());
     };
     let mut change = Wireguard::new(&wanted.dev);
-    change.private_key = wanted
-        .private_key
-        .clone()
-        .filter(|key| found.private_key.as_ref() != Some(key));
+    change.private_key = wanted.private_key.clone().filter(|key| {
+        !found
+            .private_key
+            .as_ref()
+            .is_some_and(|is| is.is_same_key(key))
+    });
     change.listen_port = wanted
         .listen_port
         .filter(|&port| port != found.listen_port && port != 0);

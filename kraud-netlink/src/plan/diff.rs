@@ -111,7 +111,7 @@ impl Wanted {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] where a link would have to be made again without leave, where the mode of an ipvlan parent
+    /// [`Error::Conflict`](crate::Error::Conflict) where a link would have to be made again without leave, where the mode of an ipvlan parent
     /// would change under somebody else's slaves, or where macvlan holds the parent; and the errors of reading.
     pub fn diff(&self, system: &mut Namespaces) -> Result<Vec<Step>> {
         let mut snapshots: HashMap<Option<String>, Snapshot> = HashMap::new();

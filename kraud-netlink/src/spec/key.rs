@@ -124,6 +124,25 @@ secret! {
     /// A device's private key: wiped when dropped, never printed, never serialised.
     PrivateKey
 }
+
+impl PrivateKey {
+    /// Is it the same key to the kernel, which clears and sets bits of what it is given (RFC 7748 section 5)?
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.clamped() == other.clamped()
+    }
+
+    fn clamped(&self) -> Self {
+        let mut key = self.clone();
+        if !key.is_zero() {
+            let [first, .., last] = &mut key.0;
+            *first &= 248;
+            *last = (*last & 127) | 64;
+        }
+        key
+    }
+}
+
 secret! {
     /// A key that two peers share on top of their key pairs: wiped when dropped, never printed, never serialised.
     PresharedKey

@@ -26,6 +26,8 @@ pub struct Link {
     /// The parent link by name: `link DEV` for ipvlan, macvlan and vlan, `dev DEV` for the underlay of a tunnel.
     pub parent: Option<String>,
     /// The namespace that holds the parent, where it is not the one that the request is made in (`link-netns`).
+    ///
+    /// Kernels before 6.15 make the link there first and move it, so that its name must be free in both.
     pub link_netns: Option<String>,
     /// The namespace where the link is born.
     pub netns: Option<String>,
@@ -183,16 +185,6 @@ pub struct FollowUp {
     pub netns: Option<String>,
     /// The change.
     pub change: LinkChange,
-}
-
-impl FollowUp {
-    fn in_order(netns: Option<&String>, change: &LinkChange) -> impl Iterator<Item = Self> {
-        let netns = netns.cloned();
-        change.in_order().into_iter().map(move |change| Self {
-            netns: netns.clone(),
-            change,
-        })
-    }
 }
 
 /// How a link makes its IPv6 link-local address (`IN6_ADDR_GEN_MODE_*`).
@@ -393,7 +385,7 @@ impl Link {
     }
 
     /// What the kernel does not take when a link is made and that therefore follows: the note; the way of making a
-    /// link-local address, and then `up`, which must come after it; and a veth peer's `up`, which the kernel refuses
+    /// link-local address together with `up`, which must come after it; and a veth peer's `up`, which the kernel refuses
     /// (`ENOTCONN`) while the pair is made.
     ///
     /// [`Handle::apply`](crate::Handle::apply) sends them by itself, in whatever namespace they belong to.
@@ -405,7 +397,10 @@ impl Link {
             change.alias.clone_from(&self.alias);
             change.addr_gen_mode = self.addr_gen_mode;
             change.up = self.up_is_late().then_some(true);
-            changes.extend(FollowUp::in_order(self.netns.as_ref(), &change));
+            changes.push(FollowUp {
+                netns: self.netns.clone(),
+                change,
+            });
         }
         if let LinkKind::Veth(Veth {
             name: Some(name),
@@ -419,7 +414,10 @@ impl Link {
                 let mut change = LinkChange::new(name);
                 change.addr_gen_mode = *addr_gen_mode;
                 change.up = up.then_some(true);
-                changes.extend(FollowUp::in_order(netns.as_ref(), &change));
+                changes.push(FollowUp {
+                    netns: netns.clone(),
+                    change,
+                });
             }
         }
         changes

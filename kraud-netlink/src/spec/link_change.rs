@@ -48,30 +48,6 @@ impl LinkChange {
         }
     }
 
-    /// The same change as the kernel has to see it, one message after the other.
-    ///
-    /// It turns a link up before it looks at the way of making a link-local address, however both are sent: within one
-    /// message that comes too late, and a link that is to have none may get one. So it goes ahead.
-    ///
-    /// ```
-    /// use kraud_netlink::{AddrGenMode, LinkChange};
-    ///
-    /// let change = LinkChange::new("eth0").mtu(1400).addr_gen_mode(AddrGenMode::None).up();
-    /// let lines: Vec<_> = change.in_order().iter().map(|change| change.command(&Default::default())).collect();
-    /// assert_eq!(lines, ["ip link set dev eth0 addrgenmode none", "ip link set dev eth0 mtu 1400 up"]);
-    /// ```
-    #[must_use]
-    pub fn in_order(&self) -> Vec<Self> {
-        if self.up != Some(true) || self.addr_gen_mode.is_none() {
-            return vec![self.clone()];
-        }
-        let mut first = Self::new(&self.name);
-        first.addr_gen_mode = self.addr_gen_mode;
-        let mut rest = self.clone();
-        rest.addr_gen_mode = None;
-        vec![first, rest]
-    }
-
     /// Up.
     #[must_use]
     pub fn up(mut self) -> Self {
@@ -147,5 +123,20 @@ impl LinkChange {
     pub fn kind(mut self, kind: impl Into<LinkKind>) -> Self {
         self.kind = Some(kind.into());
         self
+    }
+
+    /// The kernel sets a link up before it looks at how link-local addresses are made, and one is made at once: so `up`
+    /// follows in a message of its own.
+    pub(crate) fn split(&self) -> Option<(Self, Self)> {
+        if self.addr_gen_mode.is_none() || self.up != Some(true) {
+            return None;
+        }
+        Some((
+            Self {
+                up: None,
+                ..self.clone()
+            },
+            Self::new(&self.name).up(),
+        ))
     }
 }
