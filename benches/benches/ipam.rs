@@ -469,7 +469,7 @@ fn create(c: &mut Criterion) {
         ("v6_0", "::/0"),
     ] {
         group.bench_function(format!("blocks_{case}/kraud"), |bench| {
-            bench.iter(|| BlockSet::new(black_box(net(prefix))))
+            bench.iter(|| BlockSet::new(black_box(net(prefix))));
         });
         let spec = Subnet::builder(net(prefix)).policy(kraud_ipam::Policy::permissive());
         assert_eq!(spec.clone().build().expect("a subnet").usage().held, 0);
