@@ -194,7 +194,7 @@ fn bulk(criterion: &mut Criterion) {
     group.bench_function("10000-routes/raw", |bencher| {
         bencher.iter_custom(|iterations| {
             timed(&mut kernel, iterations, ROUTES, |_| {
-                raw_add(&socket, &messages, &mut buffer)
+                raw_add(&socket, &messages, &mut buffer);
             })
         });
     });
@@ -227,7 +227,7 @@ fn bulk(criterion: &mut Criterion) {
         group.bench_function("10000-routes/netavark-way", |bencher| {
             bencher.iter_custom(|iterations| {
                 timed(&mut kernel, iterations, ROUTES, |_| {
-                    rivals::add_one_by_one(&socket, ROUTES, index)
+                    rivals::add_one_by_one(&socket, ROUTES, index);
                 })
             });
         });
@@ -235,7 +235,7 @@ fn bulk(criterion: &mut Criterion) {
         group.bench_function("10000-routes/rtnetlink", |bencher| {
             bencher.iter_custom(|iterations| {
                 timed(&mut kernel, iterations, ROUTES, |_| {
-                    rtnetlink.add(ROUTES, index)
+                    rtnetlink.add(ROUTES, index);
                 })
             });
         });
@@ -308,7 +308,7 @@ fn ip_batch(
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
                 timed(kernel, iterations, expected, |_| {
-                    assert!(netns.run(run).unwrap().unwrap().success())
+                    assert!(netns.run(run).unwrap().unwrap().success());
                 })
             });
         });

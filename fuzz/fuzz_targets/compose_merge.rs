@@ -34,7 +34,10 @@ fuzz_target!(|data: &[u8]| {
     let (project, diagnostics) = Project::load(sources, &options);
     for d in &diagnostics {
         for span in d.labels.iter().map(|l| l.span).chain([d.span]) {
-            let file = diagnostics.sources().file(span.file).expect("a span has a file");
+            let file = diagnostics
+                .sources()
+                .file(span.file)
+                .expect("a span has a file");
             assert!(file.text().get(span.range()).is_some(), "{d:?}");
         }
     }

@@ -34,7 +34,10 @@ fuzz_target!(|data: &[u8]| {
     assert!(found.windows(2).all(|w| w[0].span <= w[1].span));
     for d in found {
         for span in d.labels.iter().map(|l| l.span).chain([d.span]) {
-            let file = diagnostics.sources().file(span.file).expect("a span has a file");
+            let file = diagnostics
+                .sources()
+                .file(span.file)
+                .expect("a span has a file");
             assert!(file.text().get(span.range()).is_some(), "{d:?}");
         }
         for edit in d.fixes.iter().flat_map(|f| &f.edits) {

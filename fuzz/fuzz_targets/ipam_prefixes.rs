@@ -58,7 +58,11 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         let _ = kraud_ipam::walk(net, net.prefix_len().saturating_add(4), text).count();
         let mut blocks = BlockSet::new(net);
         blocks.take_all(first.trunc());
-        blocks.give(if first.contains(&net) { net } else { first.trunc() });
+        blocks.give(if first.contains(&net) {
+            net
+        } else {
+            first.trunc()
+        });
         assert_eq!(blocks, BlockSet::new(net));
     }
     let _ = SubnetPool::new(prefixes.iter().copied());

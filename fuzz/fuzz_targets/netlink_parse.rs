@@ -5,8 +5,8 @@ use std::io;
 
 use kraud_netlink::wire::messages;
 use kraud_netlink::{
-    AddressInfo, Connection, LinkInfo, NeighbourInfo, Op, Resolve, Result, RouteInfo, RuleInfo, Transport,
-    WireguardReader,
+    AddressInfo, Connection, LinkInfo, NeighbourInfo, Op, Resolve, Result, RouteInfo, RuleInfo,
+    Transport, WireguardReader,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -15,7 +15,10 @@ struct ByIndex;
 
 impl Resolve for ByIndex {
     fn link(&mut self, name: &str) -> Result<u32> {
-        Ok(name.strip_prefix("if").and_then(|index| index.parse().ok()).unwrap_or(1))
+        Ok(name
+            .strip_prefix("if")
+            .and_then(|index| index.parse().ok())
+            .unwrap_or(1))
     }
 
     fn netns(&mut self, _name: &str) -> Result<i32> {

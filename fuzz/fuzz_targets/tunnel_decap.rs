@@ -22,9 +22,13 @@ fn check(decapsulator: Decapsulator, data: &[u8]) {
             return;
         }
     };
-    let outer = ipv6::Packet::new_checked(data).expect("an accepted packet has a right outer header");
+    let outer =
+        ipv6::Packet::new_checked(data).expect("an accepted packet has a right outer header");
     assert!(found.inner.start >= 40 && found.inner.end <= outer.total_len());
-    assert_eq!((found.source, found.destination), (outer.source(), outer.destination()));
+    assert_eq!(
+        (found.source, found.destination),
+        (outer.source(), outer.destination())
+    );
     // Only the traffic class and the checksum of the inner header may change.
     let (before, after) = (&data[found.inner.clone()], &buf[found.inner.clone()]);
     let changed = |at: usize| before[at] != after[at];
@@ -45,6 +49,8 @@ fn check(decapsulator: Decapsulator, data: &[u8]) {
     // What lies behind the declared length does not matter.
     let mut cut = data[..outer.total_len()].to_vec();
     let len = cut.len();
-    let again = decapsulator.decapsulate(&mut cut, 0..len).expect("the same without the padding");
+    let again = decapsulator
+        .decapsulate(&mut cut, 0..len)
+        .expect("the same without the padding");
     assert_eq!(again, found);
 }

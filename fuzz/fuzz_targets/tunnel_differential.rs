@@ -19,27 +19,37 @@ fn ipv4_header(data: &[u8]) {
         p.version() == 4 && p.header_len() >= 20 && right()
     });
     assert_eq!(ours, theirs, "ipv4 header");
-    if let (Ok(ours), Ok(theirs)) =
-        (ipv4::Packet::new_checked(data), smoltcp::wire::Ipv4Packet::new_checked(data))
-    {
+    if let (Ok(ours), Ok(theirs)) = (
+        ipv4::Packet::new_checked(data),
+        smoltcp::wire::Ipv4Packet::new_checked(data),
+    ) {
         assert_eq!(ours.header_len(), usize::from(theirs.header_len()));
         assert_eq!(ours.total_len(), usize::from(theirs.total_len()));
         assert_eq!(ours.fragment_offset(), usize::from(theirs.frag_offset()));
         assert_eq!(ours.more_fragments(), theirs.more_frags());
         assert_eq!(ours.dont_fragment(), theirs.dont_frag());
         assert_eq!(ours.payload(), theirs.payload());
-        assert_eq!((ours.source(), ours.destination()), (theirs.src_addr(), theirs.dst_addr()));
+        assert_eq!(
+            (ours.source(), ours.destination()),
+            (theirs.src_addr(), theirs.dst_addr())
+        );
     }
 }
 
 /// The one's complement sum, word by word.
 fn sum(header: &[u8]) -> u32 {
-    let words = header.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
-    words.fold(0, |sum, word| (sum + word) % 0x1_0000 + (sum + word) / 0x1_0000)
+    let words = header
+        .chunks_exact(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    words.fold(0, |sum, word| {
+        (sum + word) % 0x1_0000 + (sum + word) / 0x1_0000
+    })
 }
 
 fn extension_headers(data: &[u8]) {
-    let Ok(view) = ipv6::Packet::new_checked(data) else { return };
+    let Ok(view) = ipv6::Packet::new_checked(data) else {
+        return;
+    };
     let theirs = smoltcp::wire::Ipv6Packet::new_checked(data).expect("smoltcp takes it too");
     assert_eq!(view.flow_label(), theirs.flow_label());
     assert_eq!(view.traffic_class(), theirs.traffic_class());

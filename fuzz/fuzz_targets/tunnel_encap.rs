@@ -25,7 +25,9 @@ fuzz_target!(|input: Input<'_>| {
     let how = Encapsulator::new()
         .hop_limit(input.hop_limit.map_or(HopLimit::Inherit, HopLimit::Fixed))
         .dscp(input.dscp.map_or(DscpIn::Inherit, DscpIn::Fixed))
-        .ecn([Ingress::Normal, Ingress::Compatibility, Ingress::Rfc3168][usize::from(input.ecn % 3)])
+        .ecn(
+            [Ingress::Normal, Ingress::Compatibility, Ingress::Rfc3168][usize::from(input.ecn % 3)],
+        )
         .flow_label(match input.label {
             Ok(label) => FlowLabel::Fixed(label),
             Err(Some(key)) => FlowLabel::Hash(FlowKey::new(key)),
@@ -58,13 +60,18 @@ fuzz_target!(|input: Input<'_>| {
     assert_eq!(buf[headroom..], before[headroom..]);
     assert!(outer.start < headroom && outer.end <= end);
     let view = ipv6::Packet::new_checked(&buf[outer.clone()]).expect("a right outer header");
-    assert_eq!((view.source(), view.destination()), (to.source(), to.destination()));
+    assert_eq!(
+        (view.source(), view.destination()),
+        (to.source(), to.destination())
+    );
     assert_eq!(view.total_len(), outer.len());
 
     // And out again: the same bytes, unless RFC 6040 has something to say about the fields.
     let inner_class = |buf: &[u8]| buf[headroom] << 4 | buf[headroom + 1] >> 4;
     let mut sent = buf.clone();
-    let found = Decapsulator::new().decapsulate(&mut sent, outer).expect("our own packet");
+    let found = Decapsulator::new()
+        .decapsulate(&mut sent, outer)
+        .expect("our own packet");
     assert_eq!(found.inner.start, headroom);
     assert_eq!(sent, buf, "class {:#x}", inner_class(&buf));
 });

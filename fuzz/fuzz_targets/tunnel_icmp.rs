@@ -26,12 +26,20 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let mut out = [0; 1280];
-    for error in [ErrorV4::HostUnreachable, ErrorV4::FragmentationNeeded { mtu: 1280 }] {
+    for error in [
+        ErrorV4::HostUnreachable,
+        ErrorV4::FragmentationNeeded { mtu: 1280 },
+    ] {
         if let Ok(len) = error_v4(data, error, [10, 0, 0, 1].into(), &mut out) {
             check_v4(&out[..len]);
         }
     }
-    if let Ok(len) = error_v6(data, ErrorV6::PacketTooBig { mtu: 1280 }, [0xfd; 16].into(), &mut out) {
+    if let Ok(len) = error_v6(
+        data,
+        ErrorV6::PacketTooBig { mtu: 1280 },
+        [0xfd; 16].into(),
+        &mut out,
+    ) {
         check_v6(&out[..len]);
     }
     let _ = admit(data, 1280, 40);
@@ -41,7 +49,9 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn relay(message: &[u8], tunnel: &Endpoints) {
-    let Ok(relay) = Relay::new(message, tunnel) else { return };
+    let Ok(relay) = Relay::new(message, tunnel) else {
+        return;
+    };
     assert!(relay.path_mtu.is_none_or(|mtu| mtu >= 1280));
     let mut out = [0; 1280];
     match relay.emit([10, 0, 0, 1].into(), [0xfd; 16].into(), &mut out) {
@@ -61,12 +71,17 @@ fn check_v6(packet: &[u8]) {
     let view = ipv6::Packet::new_checked(packet).expect("a right header");
     assert_eq!(view.total_len(), packet.len());
     let pseudo = checksum::pseudo_header(&packet[8..40], 58, view.payload_len() as u32);
-    assert_eq!(checksum::fold(checksum::accumulate(pseudo, view.payload())), 0xffff);
+    assert_eq!(
+        checksum::fold(checksum::accumulate(pseudo, view.payload())),
+        0xffff
+    );
 }
 
 fn cut(packet: &[u8], layout: Layout) {
     let mtu = 128;
-    let Ok(mut fragments) = Fragments::new(packet, mtu, 7, layout) else { return };
+    let Ok(mut fragments) = Fragments::new(packet, mtu, 7, layout) else {
+        return;
+    };
     let (count, mut seen, mut data) = (fragments.count(), 0, 0);
     let mut out = [0; 70_000];
     while let Ok(Some(fragment)) = fragments.next_into(&mut out) {

@@ -25,7 +25,9 @@ fuzz_target!(|input: Input<'_>| {
         assert_eq!(sum(&clamped), sum(&packet), "the checksum follows");
         assert_eq!(mss::clamp(&mut clamped, input.mtu), None);
     }
-    let Ok(mut segments) = Segments::new(&packet, usize::from(input.size)) else { return };
+    let Ok(mut segments) = Segments::new(&packet, usize::from(input.size)) else {
+        return;
+    };
     let (mut left, longest) = (segments.count(), segments.longest());
     let mut memory = [0; 4096];
     let mut joined = Coalescer::new(&mut memory);

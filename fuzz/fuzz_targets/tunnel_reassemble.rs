@@ -34,7 +34,9 @@ struct Model {
 
 fuzz_target!(|steps: Vec<Step>| {
     let (mut slots, mut memory) = ([Slot::EMPTY; 4], vec![0; 4 * (ROOM + 128)]);
-    let mut reassembler = Reassembler::new(&mut slots, &mut memory).per_peer(4).lifetime(LIFETIME);
+    let mut reassembler = Reassembler::new(&mut slots, &mut memory)
+        .per_peer(4)
+        .lifetime(LIFETIME);
     let mut model: HashMap<(bool, bool), Model> = HashMap::new();
     let mut now = 0;
     for step in steps {
@@ -51,7 +53,10 @@ fuzz_target!(|steps: Vec<Step>| {
                 assert_eq!(view.payload(), bytes);
             }
             (Expected::Refused, Err(error)) => {
-                assert!(!matches!(error, ReassemblyError::NoRoom | ReassemblyError::NotFragment));
+                assert!(!matches!(
+                    error,
+                    ReassemblyError::NoRoom | ReassemblyError::NotFragment
+                ));
             }
             (Expected::Atomic, Err(ReassemblyError::NotFragment)) => {}
             (expected, got) => panic!("{expected:?}, got {got:?} at {step:?}"),
@@ -117,21 +122,27 @@ fn expect(
     if odd || short_chain || end > ROOM {
         return Expected::Refused;
     }
-    let packet = model
-        .entry((step.peer, step.id))
-        .or_insert_with(|| Model { deadline: now + LIFETIME, ..Model::default() });
+    let packet = model.entry((step.peer, step.id)).or_insert_with(|| Model {
+        deadline: now + LIFETIME,
+        ..Model::default()
+    });
     if packet.spoiled {
         return Expected::Refused;
     }
     packet.bytes.resize(ROOM, None);
     let known = packet.bytes[start..end].iter().flatten().count();
-    let same = packet.bytes[start..end].iter().zip(data).all(|(byte, data)| *byte == Some(*data));
+    let same = packet.bytes[start..end]
+        .iter()
+        .zip(data)
+        .all(|(byte, data)| *byte == Some(*data));
     let duplicate = packet.pieces.contains(&(start, end)) && same;
     if duplicate && (step.more || packet.end == Some(end)) {
         return Expected::Nothing;
     }
     let reached = packet.pieces.iter().map(|(_, end)| *end).max().unwrap_or(0);
-    let beyond = packet.end.is_some_and(|known| end > known || (!step.more && end != known));
+    let beyond = packet
+        .end
+        .is_some_and(|known| end > known || (!step.more && end != known));
     let behind = !step.more && reached > end;
     if known > 0 || beyond || behind || packet.pieces.len() == MAX_FRAGMENTS {
         packet.spoiled = true;

@@ -93,7 +93,13 @@ fn read(path: &Path) -> Result<File, Error> {
 }
 
 fn parse(input: &Input, files: Vec<File>) -> Result<Project, Error> {
-    let (project, diagnostics) = check(input, files, Options::new().dialect(Dialect::Kraud));
+    let (project, diagnostics) = check(
+        input,
+        files,
+        Options::new()
+            .dialect(Dialect::Kraud)
+            .profile(Profile::Plan),
+    );
     eprint!("{}", diagnostics::render(&diagnostics, &stderr()));
     let errors = diagnostics
         .iter()
