@@ -12,6 +12,7 @@ mod common;
 use common::{add_pair, ip, namespace, net};
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn links_are_made_read_back_and_deleted() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -64,6 +65,7 @@ fn links_are_made_read_back_and_deleted() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_bridge_takes_ports() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -85,6 +87,7 @@ fn a_bridge_takes_ports() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn addresses_come_back_as_they_were_asked_for() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -121,6 +124,7 @@ fn addresses_come_back_as_they_were_asked_for() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a10_routes_with_an_ip6_header_come_back_as_they_were_asked_for() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -161,6 +165,7 @@ fn a10_routes_with_an_ip6_header_come_back_as_they_were_asked_for() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a4_prefix_routes_without_gateway_for_a_pure_layer_3_transport() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -198,6 +203,7 @@ fn a4_prefix_routes_without_gateway_for_a_pure_layer_3_transport() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn routes_of_all_kinds_come_back_as_they_were_asked_for() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -254,6 +260,7 @@ fn routes_of_all_kinds_come_back_as_they_were_asked_for() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn rules_and_neighbours_come_back_as_they_were_asked_for() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -298,6 +305,7 @@ fn rules_and_neighbours_come_back_as_they_were_asked_for() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_whole_underlay_of_namespaces_carries_packets() {
     let Some(_) = namespace() else { return };
     let mut lab = Namespaces::anonymous().unwrap();
@@ -361,6 +369,7 @@ fn a_whole_underlay_of_namespaces_carries_packets() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_link_moves_and_is_born_elsewhere() {
     let Some(netns) = namespace() else { return };
     let mut lab = Namespaces::start(netns, kraud_netlink::NetnsKind::Anonymous).unwrap();
@@ -392,6 +401,7 @@ fn a_link_moves_and_is_born_elsewhere() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn c2_a_missing_link_kind_is_told_with_its_module() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -418,6 +428,7 @@ fn c2_a_missing_link_kind_is_told_with_its_module() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn c2_the_probe_answers_by_trying() {
     if namespace().is_none() {
         return;
@@ -434,7 +445,8 @@ fn c2_the_probe_answers_by_trying() {
 }
 
 #[test]
-fn c1_the_mode_is_read_back_where_there_is_ipvlan() {
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
+fn c1_the_mode_is_read_back_on_a_full_kernel() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
     add_pair(&mut kernel, "v0", "v1");
@@ -452,7 +464,8 @@ fn c1_the_mode_is_read_back_where_there_is_ipvlan() {
 }
 
 #[test]
-fn wireguard_is_set_and_read_back_where_there_is_one() {
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
+fn wireguard_is_set_and_read_back_on_a_full_kernel() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
     match kernel.apply(&Op::AddLink(Link::wireguard("wg0"))) {
@@ -494,6 +507,7 @@ fn wireguard_is_set_and_read_back_where_there_is_one() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_panic_inside_a_namespace_leaves_the_caller_where_it_was() {
     let Some(netns) = namespace() else { return };
     let before = Netns::current().unwrap();
@@ -510,6 +524,7 @@ fn a_panic_inside_a_namespace_leaves_the_caller_where_it_was() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_refusal_says_what_where_and_how_to_mend_it() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -547,6 +562,7 @@ fn a_refusal_says_what_where_and_how_to_mend_it() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_link_is_born_in_its_namespace_on_a_parent_in_another() {
     let Some(netns) = namespace() else { return };
     let mut lab = Namespaces::start(netns, kraud_netlink::NetnsKind::Anonymous).unwrap();

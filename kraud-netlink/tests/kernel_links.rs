@@ -1,6 +1,6 @@
 //! The kinds of links that small kernels lack, on one that has them: made, read back, changed, refused.
 //!
-//! Each test says `skipped: ` and why where the kernel lacks the kind.
+//! They are ignored unless asked for; the real-kernel lane asks.
 
 use std::net::Ipv4Addr;
 
@@ -39,6 +39,7 @@ fn kind(kernel: &mut Handle, name: &str) -> LinkKind {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c1_every_mode_and_flag_is_read_back() {
     let Some(mut system) = system() else { return };
     for mode in [IpvlanMode::L2, IpvlanMode::L3, IpvlanMode::L3S] {
@@ -57,6 +58,7 @@ fn c1_every_mode_and_flag_is_read_back() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c19_c30_a_layer_3_slave_has_no_arp_and_its_parents_address() {
     let Some(mut system) = system() else { return };
     system
@@ -97,6 +99,7 @@ fn c19_c30_a_layer_3_slave_has_no_arp_and_its_parents_address() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c26_an_address_that_another_slave_has_is_told() {
     let Some(mut system) = system() else { return };
     let kernel = system.here();
@@ -124,6 +127,7 @@ fn c26_an_address_that_another_slave_has_is_told() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c27_addresses_without_detection_are_ready_at_once() {
     let Some(mut system) = system() else { return };
     let kernel = system.here();
@@ -160,6 +164,7 @@ fn c27_addresses_without_detection_are_ready_at_once() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c28_a_mode_that_would_flip_siblings_is_refused_before_the_kernel_obeys() {
     let Some(mut system) = system() else { return };
     if !added(system.here(), Link::ipvlan("theirs", "v0", IpvlanMode::L2)) {
@@ -184,6 +189,7 @@ fn c28_a_mode_that_would_flip_siblings_is_refused_before_the_kernel_obeys() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c28_macvlan_on_the_same_parent_is_told() {
     let Some(mut system) = system() else { return };
     let macvlan = Link::new("m0", LinkKind::Other("macvlan".into())).parent("v0");
@@ -206,6 +212,7 @@ fn c28_macvlan_on_the_same_parent_is_told() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c29_loopback_and_wireguard_are_no_parents() {
     let Some(mut system) = system() else { return };
     let kernel = system.here();
@@ -228,6 +235,7 @@ fn c29_loopback_and_wireguard_are_no_parents() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c6_c8_c9_c10_parents_come_and_go_by_ownership() {
     let Some(mut system) = system() else { return };
     let kernel = system.here();
@@ -270,6 +278,7 @@ fn c6_c8_c9_c10_parents_come_and_go_by_ownership() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn vlans_come_back_as_they_were_asked_for() {
     let Some(mut system) = system() else { return };
     let wanted = Vlan {
@@ -314,6 +323,7 @@ fn full_tunnel() -> Ip6Tnl {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn a10_every_option_of_a_tunnel_comes_back_and_survives_a_change() {
     let Some(mut system) = system() else { return };
     if !added(
@@ -344,6 +354,7 @@ fn a10_every_option_of_a_tunnel_comes_back_and_survives_a_change() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn a10_one_external_tunnel_serves_all_overlays_of_a_pod() {
     let Some(mut system) = system() else { return };
     if !added(
@@ -405,6 +416,7 @@ fn a10_one_external_tunnel_serves_all_overlays_of_a_pod() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn a3_wireguard_comes_back_as_it_was_asked_for_and_moves_with_its_socket() {
     let Some(mut system) = system() else { return };
     if !added(system.here(), Link::wireguard("wg0").mtu(1440)) {
@@ -463,6 +475,7 @@ fn a3_wireguard_comes_back_as_it_was_asked_for_and_moves_with_its_socket() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn wireguard_takes_ten_thousand_prefixes_and_changes_only_what_differs() {
     let Some(mut system) = system() else { return };
     if !added(system.here(), Link::wireguard("wg0")) {
@@ -510,6 +523,7 @@ fn wireguard_takes_ten_thousand_prefixes_and_changes_only_what_differs() {
 }
 
 #[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn a_duplicate_tunnel_is_explained() {
     let Some(mut system) = system() else { return };
     if !added(system.here(), Link::new("tnl0", full_tunnel())) {

@@ -130,6 +130,7 @@ fn state(kernel: &mut Handle) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn the_second_time_there_is_nothing_to_do() {
     let Some(mut system) = system() else { return };
     let wanted = wanted();
@@ -141,6 +142,7 @@ fn the_second_time_there_is_nothing_to_do() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn what_is_ours_and_unwanted_goes_and_nothing_else() {
     let Some(mut system) = system() else { return };
     wanted().ensure(&mut system).unwrap();
@@ -189,6 +191,7 @@ fn what_is_ours_and_unwanted_goes_and_nothing_else() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn links_are_changed_in_place_where_that_is_possible() {
     let Some(mut system) = system() else { return };
     let mut want = |link: Link| -> Vec<Op> {
@@ -214,6 +217,7 @@ fn links_are_changed_in_place_where_that_is_possible() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_link_of_another_kind_is_made_again_only_with_leave() {
     let Some(mut system) = system() else { return };
     system
@@ -237,7 +241,8 @@ fn a_link_of_another_kind_is_made_again_only_with_leave() {
 }
 
 #[test]
-fn c28_ipvlan_parents_are_one_resource() {
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
+fn c28_ipvlan_parents_are_one_resource_on_a_full_kernel() {
     let Some(mut system) = system() else { return };
     system
         .here()
@@ -305,6 +310,7 @@ impl Executor for Faulty<'_> {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_failure_at_any_step_leaves_everything_as_it_was() {
     let Some(mut system) = system() else { return };
     let before = state(system.here());
@@ -328,6 +334,7 @@ fn a_failure_at_any_step_leaves_everything_as_it_was() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_death_at_any_step_is_mended_by_the_next_run() {
     let Some(mut count) = system() else { return };
     let count = wanted().diff(&mut count).unwrap().len();
@@ -352,6 +359,7 @@ fn a_death_at_any_step_is_mended_by_the_next_run() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn deletions_and_replacements_are_taken_back_too() {
     let Some(mut system) = system() else { return };
     wanted().ensure(&mut system).unwrap();
@@ -403,6 +411,7 @@ fn deletions_and_replacements_are_taken_back_too() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_link_comes_back_from_the_namespace_it_was_moved_to() {
     let Some(mut system) = system() else { return };
     let setup = [
@@ -425,7 +434,8 @@ fn a_link_comes_back_from_the_namespace_it_was_moved_to() {
 }
 
 #[test]
-fn wireguard_peers_that_stay_are_not_touched() {
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
+fn wireguard_peers_that_stay_are_not_touched_on_a_full_kernel() {
     // Without a kernel that has it: the change is worked out from the readback alone.
     let Some(mut system) = system() else { return };
     match system.here().apply(&Op::AddLink(Link::wireguard("wg0"))) {
@@ -469,6 +479,7 @@ fn wireguard_peers_that_stay_are_not_touched() {
 
 #[cfg(feature = "serde")]
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn plans_are_data() {
     let Some(mut system) = system() else { return };
     let steps = wanted().diff(&mut system).unwrap();
@@ -484,6 +495,7 @@ fn plans_are_data() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_dry_run_prints_lines_that_make_the_same() {
     let Some(mut system) = system() else { return };
     if std::process::Command::new("ip").arg("-V").output().is_err() {
@@ -556,6 +568,7 @@ proptest! {
         failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
     fn random_plans_leave_nothing_behind(
         picks in proptest::collection::vec((0_u8..6, 0_u8..4, 0_u8..200), 1..25),
         until in 0_usize..30,
@@ -588,7 +601,8 @@ proptest! {
 }
 
 #[test]
-fn a_vlan_of_another_id_is_another_vlan() {
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
+fn a_vlan_of_another_id_is_another_vlan_on_a_full_kernel() {
     let Some(mut system) = system() else { return };
     system
         .here()

@@ -37,6 +37,7 @@ fn owned(kernel: &mut Handle) -> Vec<Route> {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_dump_whose_first_route_is_huge_is_complete() {
     let Some((_netns, mut kernel)) = routed() else {
         return;
@@ -61,6 +62,7 @@ fn a_dump_whose_first_route_is_huge_is_complete() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn the_error_of_a_request_above_8_kib_keeps_its_number() {
     let Some((_netns, mut kernel)) = routed() else {
         return;
@@ -75,6 +77,7 @@ fn the_error_of_a_request_above_8_kib_keeps_its_number() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_batch_of_any_size_reports_each_failure_and_no_other() {
     let Some((_netns, mut kernel)) = routed() else {
         return;
@@ -114,6 +117,7 @@ fn a_batch_of_any_size_reports_each_failure_and_no_other() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_dump_that_is_changed_under_way_is_read_again() {
     let Some((netns, mut kernel)) = routed() else {
         return;
@@ -149,6 +153,7 @@ fn a_dump_that_is_changed_under_way_is_read_again() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn one_message_deletes_a_group_of_links() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();
@@ -167,6 +172,7 @@ fn one_message_deletes_a_group_of_links() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_signal_storm_interrupts_nothing() {
     let Some((_netns, mut kernel)) = routed() else {
         return;
@@ -191,6 +197,7 @@ fn a_signal_storm_interrupts_nothing() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn wireguard_is_split_below_the_limits_and_put_together_again() {
     let mut wanted = Wireguard::new("wg0").replace_peers();
     for n in 0..10_000_u32 {
@@ -309,6 +316,7 @@ fn count_dump(connection: &mut Connection) -> (Result<(), Error>, u32, u32) {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn foreign_and_old_answers_are_passed_over() {
     let foreign_port = message(2, 0, 0, 1, &(-1_i32).to_ne_bytes());
     let old_sequence = message(2, 0, 0xdead, PORT, &(-1_i32).to_ne_bytes());
@@ -317,6 +325,7 @@ fn foreign_and_old_answers_are_passed_over() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_duplicate_answer_does_not_answer_the_next_request() {
     let first = message(2, 0x100, 1, PORT, &[0; 20]);
     let mut connection = fake([first.clone(), first, ack(-17)]);
@@ -330,6 +339,7 @@ fn a_duplicate_answer_does_not_answer_the_next_request() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn truncated_answers_are_errors() {
     for cut in 1..36 {
         let mut answer = ack(0);
@@ -350,6 +360,7 @@ fn truncated_answers_are_errors() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn the_error_at_the_end_of_a_dump_is_an_error() {
     let part = message(24, 2, 0, PORT, &[0; 12]);
     let (result, seen, _) = count_dump(&mut fake([ack(0), part, done(2, -2)]));
@@ -358,6 +369,7 @@ fn the_error_at_the_end_of_a_dump_is_an_error() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn an_interrupted_dump_is_tried_again_ten_times_at_most() {
     let part = |flags: u16| message(24, 2 | flags, 0, PORT, &[0; 12]);
     let (result, seen, restarts) = count_dump(&mut fake([
@@ -380,6 +392,7 @@ fn an_interrupted_dump_is_tried_again_ten_times_at_most() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn an_overflowing_receive_buffer_is_told() {
     let (result, ..) = count_dump(&mut fake([ack(0), b"ENOBUFS".to_vec()]));
     assert!(matches!(result, Err(Error::Overrun { .. })));
@@ -388,12 +401,14 @@ fn an_overflowing_receive_buffer_is_told() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn silence_is_a_timeout() {
     let error = fake([]).request(&mut request(), &"set").unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn another_process_cannot_answer_in_the_kernels_place() {
     let Some((netns, mut kernel)) = routed() else {
         return;
@@ -409,6 +424,7 @@ fn another_process_cannot_answer_in_the_kernels_place() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_nest_that_would_wrap_is_refused() {
     let mut route = Route::new(net("10.1.0.0/16"));
     for n in 0..5000_u32 {
@@ -421,6 +437,7 @@ fn a_nest_that_would_wrap_is_refused() {
 }
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a_veth_born_in_two_namespaces_leaves_nothing_when_its_end_fails() {
     let Some(netns) = namespace() else { return };
     let mut kernel = netns.handle().unwrap();

@@ -25,6 +25,7 @@ const PEER: Ipv6Addr = Ipv6Addr::new(0xfd42, 0x1a8, 0, 0x2a09, 0, 0, 0, 1);
 const LOCAL: Ipv6Addr = Ipv6Addr::new(0xfd42, 0x1a8, 0, 0x2a09, 0, 0, 0, 2);
 
 #[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a7_the_running_kernel_agrees() {
     let this = std::env::current_exe().expect("a path");
     for unshare in [&["--net"][..], &["--user", "--map-root-user", "--net"]] {
@@ -52,7 +53,7 @@ fn a7_the_running_kernel_agrees() {
         println!("{text}");
         return;
     }
-    println!("skipped: this system forbids a network namespace");
+    panic!("this system forbids a network namespace");
 }
 
 #[test]
@@ -66,8 +67,7 @@ fn in_a_namespace_of_its_own() {
     let device = match device {
         Ok(device) => device,
         Err(error) => {
-            println!("skipped: no TUN device: {error}");
-            return;
+            panic!("no TUN device: {error}");
         }
     };
     let judge = Judge::new(device);
