@@ -197,9 +197,12 @@ impl Connection {
         patch_sequence(request, sequence);
         self.send(request, op)?;
         let mut interrupted = false;
-        for _ in 0..STRAYS {
+        let mut strays = 0;
+        while strays < STRAYS {
             let len = self.receive(op)?;
             let port = self.transport.port();
+            // A dump may be any number of datagrams long; only those that answer something else are counted.
+            strays += 1;
             for message in messages(self.buffer.get(..len).unwrap_or(&[])) {
                 let malformed = |source| Error::Malformed {
                     op: op.to_string(),
@@ -209,6 +212,7 @@ impl Connection {
                 if header.sequence != sequence || (port != 0 && header.port != port) {
                     continue;
                 }
+                strays = 0;
                 interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
                 match header.kind {
                     NLMSG_NOOP => {}
