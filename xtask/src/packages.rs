@@ -31,6 +31,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "nft", from: From::Debian("nftables") },
     Tool { program: "ping", from: From::Debian("iputils-ping") },
     Tool { program: "qemu-system-x86_64", from: From::Debian("qemu-system-x86") },
+    Tool { program: "valgrind", from: From::Debian("valgrind") },
     Tool { program: "wg", from: From::Debian("wireguard-tools") },
     Tool { program: "xz", from: From::Debian("xz-utils") },
     Tool { program: "cargo-clippy", from: From::Rustup("clippy") },
