@@ -130,7 +130,10 @@ impl Mask<'_> {
         };
         for (key, value) in link.iter_mut() {
             match &**key {
-                "ifindex" | "link_index" | "link_netnsid" | "permaddr" => *value = "masked".into(),
+                // The last is a state, not a setting, and follows the carrier a while later.
+                "ifindex" | "link_index" | "link_netnsid" | "permaddr" | "operstate" => {
+                    *value = "masked".into();
+                }
                 _ => {
                     if let Some(address) = value.as_str().filter(|text| is_hardware_address(text)) {
                         *value = self.hardware_address(address).into();
