@@ -134,6 +134,12 @@ impl Mask<'_> {
                 "ifindex" | "link_index" | "link_netnsid" | "permaddr" | "operstate" => {
                     *value = "masked".into();
                 }
+                // So does this one, among settings.
+                "flags" => {
+                    if let Some(flags) = value.as_array_mut() {
+                        flags.retain(|flag| flag != "NO-CARRIER");
+                    }
+                }
                 _ => {
                     if let Some(address) = value.as_str().filter(|text| is_hardware_address(text)) {
                         *value = self.hardware_address(address).into();
