@@ -71,7 +71,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "fuzz",
-        about: "each fuzz target for a few seconds, from its committed corpus",
+        about: "each fuzz target some way from its committed corpus, the same way each time",
         tools: &["cargo-fuzz", "c++"],
         run: fuzz::smoke,
     },
