@@ -1,15 +1,12 @@
 //! Findings as rustc prints its own, each with its source lines.
 
-use std::io::IsTerminal;
-
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use kraud_compose::{Diagnostic, Diagnostics, Severity};
 
-/// The text for a stream: coloured on a terminal, unless `NO_COLOR` (no-color.org) asks otherwise.
+/// The text, with or without colours; see [`Talk`](crate::talk::Talk).
 #[must_use]
-pub fn render(diagnostics: &Diagnostics, stream: &impl IsTerminal) -> String {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let renderer = if stream.is_terminal() && !no_color {
+pub fn render(diagnostics: &Diagnostics, colored: bool) -> String {
+    let renderer = if colored {
         Renderer::styled()
     } else {
         Renderer::plain()

@@ -11,6 +11,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// Something failed: bad input, a failed check, a refused operation.
     pub const ERROR: u8 = 1;
+    /// Changes are pending (`plan --detailed-exitcode`, `diff`, `verify`), or `lint` has warnings only.
+    pub const CHANGES: u8 = 2;
     /// An address or object is held by somebody else.
     pub const HELD: u8 = 3;
     /// A privilege or a capability of the kernel is missing.

@@ -1,7 +1,7 @@
 //! Compose files from the disk to a [`Project`].
 
 use std::fs;
-use std::io::{Read, stderr, stdin};
+use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
 use kraud_compose::{
@@ -11,6 +11,7 @@ use kraud_compose::{
 use crate::cli::Input;
 use crate::diagnostics;
 use crate::error::Error;
+use crate::talk::Talk;
 
 /// The files that docker compose looks for, in its order.
 const DEFAULT_FILES: [&str; 4] = [
@@ -31,9 +32,9 @@ type File = (String, String);
 /// # Errors
 ///
 /// [`Error::NoComposeFile`] without any, [`Error::Compose`] if one has errors: they are on the terminal by then.
-pub fn load(input: &Input) -> Result<Project, Error> {
+pub fn load(input: &Input, talk: &Talk) -> Result<Project, Error> {
     let files = find(input)?.ok_or_else(|| Error::NoComposeFile(DEFAULT_FILES.join(" nor ")))?;
-    parse(input, files)
+    parse(input, files, talk)
 }
 
 /// Loads the named files, or those of the current folder; `None` where there are none.
@@ -41,8 +42,10 @@ pub fn load(input: &Input) -> Result<Project, Error> {
 /// # Errors
 ///
 /// As [`load`].
-pub fn load_if_any(input: &Input) -> Result<Option<Project>, Error> {
-    find(input)?.map(|files| parse(input, files)).transpose()
+pub fn load_if_any(input: &Input, talk: &Talk) -> Result<Option<Project>, Error> {
+    find(input)?
+        .map(|files| parse(input, files, talk))
+        .transpose()
 }
 
 /// Loads the named files, those of the current folder, or the example.
@@ -50,14 +53,18 @@ pub fn load_if_any(input: &Input) -> Result<Option<Project>, Error> {
 /// # Errors
 ///
 /// As [`load`].
-pub fn load_or_example(input: &Input) -> Result<Project, Error> {
+pub fn load_or_example(input: &Input, talk: &Talk) -> Result<Project, Error> {
     match find(input)? {
-        Some(files) => parse(input, files),
+        Some(files) => parse(input, files, talk),
         None => {
-            eprintln!(
+            talk.say(
                 "no compose file here: using the example, a namespace as the post about IPv4 overlays has it"
             );
-            parse(input, vec![(EXAMPLE.0.to_owned(), EXAMPLE.1.to_owned())])
+            parse(
+                input,
+                vec![(EXAMPLE.0.to_owned(), EXAMPLE.1.to_owned())],
+                talk,
+            )
         }
     }
 }
@@ -92,7 +99,7 @@ fn read(path: &Path) -> Result<File, Error> {
     Ok((path.display().to_string(), text))
 }
 
-fn parse(input: &Input, files: Vec<File>) -> Result<Project, Error> {
+fn parse(input: &Input, files: Vec<File>, talk: &Talk) -> Result<Project, Error> {
     let (project, diagnostics) = check(
         input,
         files,
@@ -100,11 +107,14 @@ fn parse(input: &Input, files: Vec<File>) -> Result<Project, Error> {
             .dialect(Dialect::Kraud)
             .profile(Profile::Plan),
     );
-    eprint!("{}", diagnostics::render(&diagnostics, &stderr()));
+    let rendered = diagnostics::render(&diagnostics, talk.colors_stderr());
     let errors = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .count();
+    if errors > 0 || !talk.is_quiet() {
+        eprint!("{rendered}");
+    }
     project
         .filter(|_| errors == 0)
         .ok_or(Error::Compose { errors })

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod plane;
 pub mod privilege;
 pub mod table;
+pub mod talk;
 
 /// The version of the JSON that the commands print.
 pub const SCHEMA: &str = "kraud/v1";

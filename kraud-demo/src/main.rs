@@ -8,6 +8,7 @@ use clap::Parser;
 use kraud_demo::cli::Cli;
 use kraud_demo::commands;
 use kraud_demo::error::exit;
+use kraud_demo::talk::Talk;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
             });
         }
     };
-    match commands::run(cli.command) {
+    let talk = Talk::new(cli.global);
+    match commands::run(&cli, &talk) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,7 +1,5 @@
 //! `lint`: what is wrong with compose files.
 
-use std::io::stdout;
-
 use kraud_compose::{Dialect, Report};
 
 use super::{print_json, print_text};
@@ -9,9 +7,10 @@ use crate::cli::{DialectChoice, LintArgs, LintOutput};
 use crate::diagnostics;
 use crate::error::Error;
 use crate::input;
+use crate::talk::Talk;
 
 /// Prints every finding; 0 if there is none, 1 if one is an error, 2 if there are only warnings.
-pub(super) fn run(args: &LintArgs) -> Result<u8, Error> {
+pub(super) fn run(args: &LintArgs, talk: &Talk) -> Result<u8, Error> {
     let dialect = args.dialect.map(|dialect| match dialect {
         DialectChoice::Docker => Dialect::Docker,
         DialectChoice::Kraud => Dialect::Kraud,
@@ -19,7 +18,7 @@ pub(super) fn run(args: &LintArgs) -> Result<u8, Error> {
     let findings = input::lint(&args.input, dialect)?;
     let report = Report::new(&findings);
     match args.output {
-        LintOutput::Table => print_text(&diagnostics::render(&findings, &stdout()))?,
+        LintOutput::Table => print_text(&diagnostics::render(&findings, talk.colors_stdout()))?,
         LintOutput::Json => print_json(&report)?,
         LintOutput::Sarif => print_json(&report.to_sarif())?,
     }

@@ -21,6 +21,7 @@ use crate::model::Deployment;
 use crate::plan::{Plan, Plane, ROUTER};
 use crate::plane::{self, Machine};
 use crate::privilege::{self, Privilege};
+use crate::talk::Talk;
 
 use ping::Pinger;
 use report::{HostRow, NamespacePath, PeerRow, Report, pod_rows};
@@ -33,28 +34,28 @@ use sniffer::Sniffer;
 ///
 /// Bad input, a missing privilege or kernel capability, a refused change, a failed check, or a signal. Whatever it
 /// was, everything is down again afterwards.
-pub fn run(args: &LabArgs) -> Result<(), Error> {
-    let project = input::load_or_example(&args.input)?;
-    let deployment = deployment(&project, &args.input, args.topology)?;
+pub fn run(args: &LabArgs, talk: &Talk) -> Result<(), Error> {
+    let project = input::load_or_example(&args.input, talk)?;
+    let deployment = deployment(&project, &args.input, args.topology, talk)?;
     // Nothing is touched before the plan stands.
     Plan::new(&deployment, Plane::Kernel)?;
 
     if privilege::acquire()? == Privilege::UserNamespace {
-        eprintln!("not root: working inside a user namespace of our own");
+        talk.say("not root: working inside a user namespace of our own");
     }
     let interrupt = Interrupt::watch().map_err(Error::io("cannot watch for signals"))?;
     let (plane, reason) = plane::choose(args.plane)?;
-    eprintln!("plane: {} ({reason})", plane.name());
+    talk.say(format_args!("plane: {} ({reason})", plane.name()));
 
     let plan = Plan::new(&deployment, plane)?;
     let keys = keys::of_hosts(&deployment.hosts, args.keys.as_deref())?;
-    eprintln!(
+    talk.say(format_args!(
         "bringing up {} pods on {} hosts: {} changes in {} namespaces",
         deployment.pods.len(),
         deployment.hosts.len(),
         plan.steps.len(),
         plan.namespaces.len()
-    );
+    ));
     let machine = Machine::up(&plan, &deployment, &keys, plane, &interrupt)?;
     let report = examine(
         &deployment,
@@ -65,6 +66,7 @@ pub fn run(args: &LabArgs) -> Result<(), Error> {
         reason,
         args,
         &interrupt,
+        talk,
     )?;
     match args.output {
         Output::Table => print_text(&report.text())?,
@@ -74,7 +76,7 @@ pub fn run(args: &LabArgs) -> Result<(), Error> {
         keep(&report, &interrupt);
     }
     drop(machine);
-    eprintln!("everything is down again");
+    talk.say("everything is down again");
     let (total, failed) = report.tally();
     if failed == 0 {
         Ok(())
@@ -97,6 +99,7 @@ fn examine(
     reason: String,
     args: &LabArgs,
     interrupt: &Interrupt,
+    talk: &Talk,
 ) -> Result<Report, Error> {
     let packets = machine
         .run_in(ROUTER, sniffer::packet_socket)?
@@ -115,7 +118,7 @@ fn examine(
         );
     }
     let planned = checks::plan(deployment, plan.mtu);
-    eprintln!("sending {} echo requests", planned.len());
+    talk.say(format_args!("sending {} echo requests", planned.len()));
     let pings = checks::run(planned, &mut pingers, interrupt)?;
 
     let hosts = deployment.hosts.iter().map(|host| HostRow {

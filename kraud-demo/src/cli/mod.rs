@@ -1,0 +1,56 @@
+//! The command line: a file for each group of commands.
+
+mod input;
+mod lab;
+mod lint;
+mod lists;
+mod mtu;
+mod output;
+mod plan;
+
+use clap::{Parser, Subcommand};
+
+pub use input::{Input, PlaneChoice, Topology, Underlay};
+pub use lab::LabArgs;
+pub use lint::{DialectChoice, LintArgs, LintOutput};
+pub use lists::{ListArgs, ListCommand};
+pub use mtu::{Family, MtuArgs};
+pub use output::{Global, Output};
+pub use plan::{PlanArgs, PlanOutput};
+
+/// Networks of compose files, with fixed addresses, across hosts.
+#[derive(Debug, Parser)]
+#[command(name = "kraud-demo", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 changes pending, or only warnings, 3 held by somebody else, \
+4 privilege or kernel capability missing, 64 usage. Data goes to stdout, talk to stderr.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the file's networks up across hosts made of network namespaces, ping, list, and take it all down
+    Lab(LabArgs),
+    /// Say what is wrong with compose files, every finding with its code and place
+    Lint(LintArgs),
+    /// Explain how many bytes each layer takes from a packet
+    Mtu(MtuArgs),
+    /// Show what would be done, without any privilege
+    Plan(PlanArgs),
+    /// Overlays: a namespace's networks
+    #[command(subcommand)]
+    Overlay(ListCommand),
+    /// The same networks, as docker lists them
+    #[command(subcommand)]
+    Network(ListCommand),
+    /// Namespaces: compose projects
+    #[command(subcommand)]
+    Ns(ListCommand),
+}

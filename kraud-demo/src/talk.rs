@@ -1,0 +1,79 @@
+//! What is said on stderr while a command runs. Data goes to stdout, by [`crate::commands::print_text`].
+
+use std::fmt::Display;
+use std::io::{IsTerminal, stderr, stdout};
+
+use clap::ColorChoice;
+
+use crate::cli::Global;
+
+/// How much is said, and whether in colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Talk {
+    level: Level,
+    color: ColorChoice,
+    no_color: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+impl Talk {
+    /// As the command line and `NO_COLOR` (no-color.org) have it.
+    #[must_use]
+    pub fn new(global: Global) -> Self {
+        Self {
+            level: match global {
+                Global { quiet: true, .. } => Level::Quiet,
+                Global { verbose: true, .. } => Level::Verbose,
+                _ => Level::Normal,
+            },
+            color: global.color,
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        }
+    }
+
+    /// Says something unless `--quiet`.
+    pub fn say(&self, text: impl Display) {
+        if self.level >= Level::Normal {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Says something with `--verbose` only.
+    pub fn detail(&self, text: impl Display) {
+        if self.level >= Level::Verbose {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Whether only what is essential is wanted.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.level == Level::Quiet
+    }
+
+    /// Whether stdout is to be coloured.
+    #[must_use]
+    pub fn colors_stdout(&self) -> bool {
+        self.colors(stdout().is_terminal())
+    }
+
+    /// Whether stderr is to be coloured.
+    #[must_use]
+    pub fn colors_stderr(&self) -> bool {
+        self.colors(stderr().is_terminal())
+    }
+
+    fn colors(&self, is_terminal: bool) -> bool {
+        match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal && !self.no_color,
+        }
+    }
+}
