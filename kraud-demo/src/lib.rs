@@ -18,6 +18,7 @@ pub mod keys;
 pub mod lab;
 pub mod listings;
 pub mod model;
+pub mod names;
 pub mod plan;
 pub mod plane;
 pub mod privilege;

@@ -63,6 +63,8 @@ pub struct Pod {
     pub name: String,
     /// The service that it is a replica of.
     pub service: String,
+    /// What it answers to inside its namespace: the service, its own name, then what the file adds.
+    pub names: Vec<String>,
     /// The host that carries it, an index into [`Deployment::hosts`].
     pub host: usize,
     /// Its address in the VPC; a pod with `network_mode: none` has none.

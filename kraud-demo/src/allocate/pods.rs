@@ -10,6 +10,7 @@ use super::alloc_error;
 use super::overlays::Subnets;
 use crate::error::Error;
 use crate::model::{Host, Membership, Pod};
+use crate::names;
 
 /// More pods than any namespace has, and few enough that a slip of the keyboard (`scale: 3000000000`) costs nothing.
 const MOST_PODS: u64 = 65_536;
@@ -68,8 +69,17 @@ fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
         services.flat_map(|service| (0..service.replicas.value).map(move |index| (service, index)));
     let pod = |(service, index): (&'a Service, u32)| {
         let service_name = service.key.value.clone();
+        let name = format!("{namespace}-{service_name}-{}", index + 1);
+        let further = [&service.container_name, &service.hostname];
+        let further = further.into_iter().flatten();
+        let aliases = service
+            .endpoints
+            .iter()
+            .flat_map(|endpoint| &endpoint.aliases);
+        let further = further.chain(aliases).map(|name| name.value.as_str());
         let pod = Pod {
-            name: format!("{namespace}-{service_name}-{}", index + 1),
+            names: names::of_pod([service_name.as_str(), &name].into_iter().chain(further)),
+            name,
             service: service_name,
             host: 0,
             address: None,

@@ -5,6 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kraud_compose::{Dialect, NoProvider, Options, Profile, Project, Sources};
+use kraud_demo::allocate::{HostSpec, allocate};
+use kraud_demo::identity::Scope;
+use kraud_demo::model::Deployment;
 use serde_json::Value;
 
 /// The binary under test; the real-kernel lane names the one that it carries along.
@@ -100,4 +104,24 @@ impl Drop for EmptyFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// What a compose file makes on one host of the VPC.
+pub(crate) fn deployed(text: &str, vpc: &str) -> Deployment {
+    let options = Options::new()
+        .dialect(Dialect::Kraud)
+        .profile(Profile::Plan);
+    let sources = Sources::new(&NoProvider).with("compose.yaml", text);
+    let (project, diagnostics) = Project::load(sources, &options);
+    let project = project.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let scope = Scope {
+        tenant: "default".to_owned(),
+        vpc: vpc.to_owned(),
+    };
+    let host = HostSpec {
+        name: "host1".to_owned(),
+        underlay: Vec::new(),
+        port: 51820,
+    };
+    allocate(&project, scope, vec![host]).expect("addresses for all")
 }
