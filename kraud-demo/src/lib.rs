@@ -19,11 +19,13 @@ pub mod lab;
 pub mod listings;
 pub mod model;
 pub mod names;
+pub mod natural;
 pub mod plan;
 pub mod plane;
 pub mod privilege;
 pub mod table;
 pub mod talk;
+pub mod template;
 
 /// The version of the JSON that the commands print.
 pub const SCHEMA: &str = "kraud/v1";
