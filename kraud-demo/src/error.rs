@@ -69,6 +69,9 @@ pub enum Error {
     /// No compose file was named and none lies in the current folder.
     #[error("no compose file: neither {0} exists; name one with -f FILE")]
     NoComposeFile(String),
+    /// What was asked for by name is not there, or the name fits several.
+    #[error("{0}")]
+    NotFound(String),
     /// The same file was given in a form that cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {

@@ -24,13 +24,23 @@ impl Scope {
         path(&[&self.tenant, &self.vpc])
     }
 
+    /// The UUID of what the names below the VPC lead to; of the VPC itself without any.
+    #[must_use]
+    pub fn id(&self, names: &[&str]) -> Uuid {
+        let names = [&[&*self.tenant, &self.vpc], names].concat();
+        Uuid::new_v5(&KRAUD, &path(&names))
+    }
+
     /// The UUID of an overlay.
     #[must_use]
     pub fn overlay_id(&self, namespace: &str, overlay: &str) -> Uuid {
-        Uuid::new_v5(
-            &KRAUD,
-            &path(&[&self.tenant, &self.vpc, namespace, overlay]),
-        )
+        self.id(&[namespace, overlay])
+    }
+
+    /// The UUID of a pod. No overlay has an empty name, so that no overlay has the same.
+    #[must_use]
+    pub fn pod_id(&self, namespace: &str, pod: &str) -> Uuid {
+        self.id(&[namespace, "", pod])
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tables in the two shapes that users of docker and of `kra` know.
 
-/// Cells in rows below a header; every row has as many cells as the header.
+/// Cells in rows below a header.
 #[derive(Clone, Debug)]
 pub struct Table {
     header: Vec<String>,
@@ -10,15 +10,15 @@ pub struct Table {
 impl Table {
     /// An empty table.
     #[must_use]
-    pub fn new<const N: usize>(header: [&str; N]) -> Self {
+    pub fn new<'a>(header: impl IntoIterator<Item = &'a str>) -> Self {
         Self {
-            header: header.map(str::to_owned).to_vec(),
+            header: header.into_iter().map(str::to_owned).collect(),
             rows: Vec::new(),
         }
     }
 
     /// Adds a row; an absent value is shown as `-`, so that no column shifts.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let shown = |cell: String| {
             if cell.is_empty() {
                 "-".to_owned()
@@ -26,7 +26,12 @@ impl Table {
                 cell
             }
         };
-        self.rows.push(cells.map(shown).to_vec());
+        self.rows.push(cells.into_iter().map(shown).collect());
+    }
+
+    /// Adds a row as it is, whose cells are separated by tabs.
+    pub fn tabbed(&mut self, row: &str) {
+        self.rows.push(row.split('\t').map(str::to_owned).collect());
     }
 
     /// The shape of docker's lists: Go's tabwriter with a minimum width of 10 and a padding of 3, where the last
@@ -63,7 +68,8 @@ impl Table {
                 .filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        (0..self.header.len())
+        let rows = std::iter::once(&self.header).chain(&self.rows);
+        (0..rows.map(Vec::len).max().unwrap_or(0))
             .map(|column| padded(longest(column)))
             .collect()
     }

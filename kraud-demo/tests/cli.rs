@@ -89,7 +89,8 @@ fn without_a_file_the_lists_have_their_headers() {
             "{}",
             run.stderr
         );
-        assert_eq!(kraud([list, "ls", "-o", "json"]).stdout, "[]\n");
+        let data = kraud([list, "ls", "-o", "json"]).json();
+        assert_eq!(data, serde_json::json!({"schema": "kraud/v1", "items": []}));
     }
 }
 

@@ -197,7 +197,7 @@ fn a09_a_namespace_has_a_default_overlay_that_nobody_declared() {
 #[test]
 fn a17_the_subnet_of_the_file_is_honoured_and_gets_a_net6() {
     let file = example();
-    let rows = kraud(["overlay", "ls", "-f", &file.path(), "-o", "json"]).json();
+    let rows = kraud(["overlay", "ls", "-f", &file.path(), "-o", "json"]).json()["items"].take();
     let v = rows
         .as_array()
         .unwrap()
@@ -214,7 +214,7 @@ fn a17_the_subnet_of_the_file_is_honoured_and_gets_a_net6() {
 #[test]
 fn a16_the_overlays_and_the_hosts_share_no_prefix() {
     let file = example();
-    let rows = kraud(["overlay", "ls", "-f", &file.path(), "-o", "json"]).json();
+    let rows = kraud(["overlay", "ls", "-f", &file.path(), "-o", "json"]).json()["items"].take();
     let mut prefixes: Vec<String> = rows
         .as_array()
         .unwrap()

@@ -32,7 +32,7 @@ pub(crate) fn on_this_kernel() -> Result<Verdict> {
 /// The names of those that want a full kernel say so: the real-kernel lane runs them.
 fn own_kernel_tests() -> Result<()> {
     const TESTS: [(&str, &[&str]); 3] = [
-        ("kraud-demo", &["lab"]),
+        ("kraud-demo", &["lab", "lists"]),
         (
             "kraud-netlink",
             &[

@@ -34,6 +34,8 @@ pub enum LintOutput {
     Table,
     /// For programs
     Json,
+    /// The same as YAML
+    Yaml,
     /// For code scanners (SARIF 2.1.0)
     Sarif,
 }

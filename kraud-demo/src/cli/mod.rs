@@ -13,7 +13,10 @@ use clap::{Parser, Subcommand};
 pub use input::{Input, PlaneChoice, Topology, Underlay};
 pub use lab::LabArgs;
 pub use lint::{DialectChoice, LintArgs, LintOutput};
-pub use lists::{ListArgs, ListCommand};
+pub use lists::{
+    Data, ExportArgs, ExportFormat, InspectArgs, IpamCommand, ListArgs, NamespaceCommand,
+    NetworkCommand, OverlayCommand, ShowArgs, VpcCommand,
+};
 pub use mtu::{Family, MtuArgs};
 pub use output::{Global, Output};
 pub use plan::{PlanArgs, PlanOutput};
@@ -44,13 +47,19 @@ pub enum Command {
     Mtu(MtuArgs),
     /// Show what would be done, without any privilege
     Plan(PlanArgs),
-    /// Overlays: a namespace's networks
-    #[command(subcommand)]
-    Overlay(ListCommand),
-    /// The same networks, as docker lists them
-    #[command(subcommand)]
-    Network(ListCommand),
+    /// Overlays: a namespace's networks that span hosts
+    #[command(subcommand, alias = "overlays")]
+    Overlay(OverlayCommand),
+    /// VPCs: what pods of any namespace are joined by
+    #[command(subcommand, alias = "vpcs")]
+    Vpc(VpcCommand),
+    /// Networks of every driver, as docker lists them
+    #[command(subcommand, alias = "networks")]
+    Network(NetworkCommand),
     /// Namespaces: compose projects
+    #[command(subcommand, aliases = ["namespace", "namespaces"])]
+    Ns(NamespaceCommand),
+    /// Prefixes and addresses, with their owners
     #[command(subcommand)]
-    Ns(ListCommand),
+    Ipam(IpamCommand),
 }

@@ -9,6 +9,8 @@ pub enum Output {
     Table,
     /// For programs
     Json,
+    /// The same as YAML
+    Yaml,
 }
 
 /// What holds for every command.

@@ -28,6 +28,8 @@ pub enum PlanOutput {
     Table,
     /// For programs
     Json,
+    /// The same as YAML
+    Yaml,
     /// The `ip`, `wg` and `sysctl` commands that do the same
     Sh,
 }

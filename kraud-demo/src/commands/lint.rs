@@ -2,7 +2,7 @@
 
 use kraud_compose::{Dialect, Report};
 
-use super::{print_json, print_text};
+use super::{print_json, print_text, print_yaml};
 use crate::cli::{DialectChoice, LintArgs, LintOutput};
 use crate::diagnostics;
 use crate::error::Error;
@@ -20,6 +20,7 @@ pub(super) fn run(args: &LintArgs, talk: &Talk) -> Result<u8, Error> {
     match args.output {
         LintOutput::Table => print_text(&diagnostics::render(&findings, talk.colors_stdout()))?,
         LintOutput::Json => print_json(&report)?,
+        LintOutput::Yaml => print_yaml(&report)?,
         LintOutput::Sarif => print_json(&report.to_sarif())?,
     }
     Ok(report.exit_code())

@@ -1,5 +1,6 @@
 //! The commands other than `lab`: pure, they need no privilege and touch nothing.
 
+mod found;
 mod lint;
 mod lists;
 mod mtu;
@@ -9,7 +10,7 @@ mod print;
 use kraud_compose::Project;
 
 use crate::allocate::{HostSpec, allocate};
-use crate::cli::{Cli, Command, Input, ListCommand, Topology};
+use crate::cli::{Cli, Command, Input, Topology};
 use crate::error::{Error, exit};
 use crate::identity::Scope;
 use crate::lab;
@@ -17,7 +18,8 @@ use crate::model::Deployment;
 use crate::plan::underlay_addresses;
 use crate::talk::Talk;
 
-pub use print::{print_json, print_text};
+use found::Found;
+pub use print::{print_as, print_json, print_text, print_yaml};
 
 /// The first UDP port of a host's WireGuard devices, one for each VPC.
 const WIREGUARD_PORT: u16 = 51820;
@@ -33,9 +35,11 @@ pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
         Command::Lab(args) => lab::run(args, talk),
         Command::Mtu(args) => mtu::run(args),
         Command::Plan(args) => plan::run(args, talk),
-        Command::Overlay(ListCommand::Ls(args)) => lists::overlays(args, talk),
-        Command::Network(ListCommand::Ls(args)) => lists::networks(args, talk),
-        Command::Ns(ListCommand::Ls(args)) => lists::namespaces(args, talk),
+        Command::Ipam(command) => lists::ipam(command, talk),
+        Command::Network(command) => lists::network(command, talk),
+        Command::Ns(command) => lists::namespace(command, talk),
+        Command::Overlay(command) => lists::overlay(command, talk),
+        Command::Vpc(command) => lists::vpc(command, talk),
     }?;
     Ok(exit::OK)
 }

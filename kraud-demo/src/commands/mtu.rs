@@ -5,8 +5,8 @@ use std::fmt::Write;
 use kraud_tunnel::mtu::{Layer, Stack};
 use serde::Serialize;
 
-use super::{print_json, print_text};
-use crate::cli::{Family, MtuArgs, Output};
+use super::print_as;
+use crate::cli::{Family, MtuArgs};
 use crate::error::Error;
 
 /// The explanation as data.
@@ -39,10 +39,7 @@ struct HeaderRow {
 
 pub(super) fn run(args: &MtuArgs) -> Result<(), Error> {
     let explanation = explain(args)?;
-    match args.output {
-        Output::Table => print_text(&explanation.text()),
-        Output::Json => print_json(&explanation),
-    }
+    print_as(args.output, &explanation, || explanation.text())
 }
 
 fn explain(args: &MtuArgs) -> Result<Explanation, Error> {

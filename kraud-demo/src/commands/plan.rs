@@ -1,6 +1,6 @@
 //! `plan`: what would be done.
 
-use super::{deployment, print_json, print_text};
+use super::{deployment, print_json, print_text, print_yaml};
 use crate::cli::{PlanArgs, PlanOutput, PlaneChoice};
 use crate::error::Error;
 use crate::input;
@@ -19,6 +19,7 @@ pub(super) fn run(args: &PlanArgs, talk: &Talk) -> Result<(), Error> {
     match args.output {
         PlanOutput::Table => print_text(&plan.table()),
         PlanOutput::Json => print_json(&plan.data(plane)),
+        PlanOutput::Yaml => print_yaml(&plan.data(plane)),
         PlanOutput::Sh => print_text(&plan.script()),
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write, stdout};
 
 use serde::Serialize;
 
+use crate::cli::Output;
 use crate::error::Error;
 
 /// Writes data to stdout; a reader that has seen enough (`| head`) is no error.
@@ -30,4 +31,32 @@ pub fn print_json(data: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(data)
         .map_err(|error| Error::Unplannable(error.to_string()))?;
     print_text(&(text + "\n"))
+}
+
+/// Writes data to stdout as YAML.
+///
+/// # Errors
+///
+/// As [`print_text`].
+pub fn print_yaml(data: &impl Serialize) -> Result<(), Error> {
+    let text =
+        yaml_serde::to_string(data).map_err(|error| Error::Unplannable(error.to_string()))?;
+    print_text(&text)
+}
+
+/// Writes data to stdout in the form that was asked for; `table` makes the one for people.
+///
+/// # Errors
+///
+/// As [`print_text`].
+pub fn print_as(
+    output: Output,
+    data: &impl Serialize,
+    table: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    match output {
+        Output::Table => print_text(&table()),
+        Output::Json => print_json(data),
+        Output::Yaml => print_yaml(data),
+    }
 }

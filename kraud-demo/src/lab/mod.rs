@@ -12,8 +12,8 @@ pub mod sniffer;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cli::{LabArgs, Output};
-use crate::commands::{deployment, print_json, print_text};
+use crate::cli::LabArgs;
+use crate::commands::{deployment, print_as};
 use crate::error::Error;
 use crate::input;
 use crate::keys::{self, Keys};
@@ -68,10 +68,7 @@ pub fn run(args: &LabArgs, talk: &Talk) -> Result<(), Error> {
         &interrupt,
         talk,
     )?;
-    match args.output {
-        Output::Table => print_text(&report.text())?,
-        Output::Json => print_json(&report)?,
-    }
+    print_as(args.output, &report, || report.text())?;
     if args.keep {
         keep(&report, &interrupt);
     }

@@ -200,19 +200,9 @@ impl Report {
                 peer.host, peer.peer, peer.rx_bytes, peer.tx_bytes
             ));
         }
-        let listings = &self.listings;
-        text.push_str(&format!(
-            "\n$ kraud-demo overlay ls\n{}",
-            listings.overlay_table()
-        ));
-        text.push_str(&format!(
-            "\n$ kraud-demo network ls\n{}",
-            listings.network_table()
-        ));
-        text.push_str(&format!(
-            "\n$ kraud-demo ns ls\n{}",
-            listings.namespace_table()
-        ));
+        for (command, table) in self.listings.tables() {
+            text.push_str(&format!("\n$ kraud-demo {command}\n{table}"));
+        }
         let (total, failed) = self.tally();
         text.push_str(&format!(
             "\n{} plane: {} of {total} checks as expected\n",
