@@ -104,7 +104,7 @@ fn parse(input: &Input, files: Vec<File>, talk: &Talk) -> Result<Project, Error>
         input,
         files,
         Options::new()
-            .dialect(Dialect::Kraud)
+            .dialect(input.dialect.map_or(Dialect::Kraud, Dialect::from))
             .profile(Profile::Plan),
     );
     let rendered = diagnostics::render(&diagnostics, talk.colors_stderr());
@@ -125,11 +125,11 @@ fn parse(input: &Input, files: Vec<File>, talk: &Talk) -> Result<Project, Error>
 /// # Errors
 ///
 /// [`Error::NoComposeFile`] without any, [`Error::Read`] for one that cannot be read.
-pub fn lint(input: &Input, dialect: Option<Dialect>) -> Result<Diagnostics, Error> {
+pub fn lint(input: &Input) -> Result<Diagnostics, Error> {
     let files = find(input)?.ok_or_else(|| Error::NoComposeFile(DEFAULT_FILES.join(" nor ")))?;
     let mut options = Options::new().profile(Profile::Lint);
-    if let Some(dialect) = dialect {
-        options = options.dialect(dialect);
+    if let Some(dialect) = input.dialect {
+        options = options.dialect(dialect.into());
     }
     Ok(check(input, files, options).1)
 }

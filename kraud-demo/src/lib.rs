@@ -23,6 +23,7 @@ pub mod natural;
 pub mod plan;
 pub mod plane;
 pub mod privilege;
+pub mod site;
 pub mod table;
 pub mod talk;
 pub mod template;

@@ -1,4 +1,6 @@
-//! The domain: a VPC, the hosts that it spans, and the overlays and pods of one namespace.
+//! The domain: a VPC, the hosts that it spans, and the overlays, networks and pods of one namespace.
+
+mod network;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,6 +8,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use uuid::Uuid;
 
 use crate::identity::{Scope, aid};
+
+pub use kraud_ipam::Family;
+pub use network::{Attachment, Egress, Network, NetworkDriver, NetworkSubnet};
 
 /// One namespace of a VPC, with an address for everything in it.
 #[derive(Clone, Debug)]
@@ -20,6 +25,8 @@ pub struct Deployment {
     pub hosts: Vec<Host>,
     /// The overlays, in the order of the compose file.
     pub overlays: Vec<Overlay>,
+    /// The bridge and ipvlan networks, in the order of the compose file.
+    pub networks: Vec<Network>,
     /// The pods, sorted by name.
     pub pods: Vec<Pod>,
     /// What was read otherwise than it is written, for the user to know.
@@ -67,10 +74,12 @@ pub struct Pod {
     pub names: Vec<String>,
     /// The host that carries it, an index into [`Deployment::hosts`].
     pub host: usize,
-    /// Its address in the VPC; a pod with `network_mode: none` has none.
+    /// Its address in the VPC; a pod that joins no overlay has none.
     pub address: Option<Ipv6Addr>,
     /// The overlays that it joins.
     pub memberships: Vec<Membership>,
+    /// The bridge and ipvlan networks that it joins, in the order of its devices.
+    pub attachments: Vec<Attachment>,
 }
 
 /// A pod's place in an overlay.
@@ -92,6 +101,37 @@ impl Deployment {
         self.pods.iter().filter(move |pod| pod.host == host)
     }
 
+    /// Whether anybody is in the VPC at all: a project of bridges alone needs none.
+    #[must_use]
+    pub fn has_vpc(&self) -> bool {
+        self.pods.iter().any(|pod| pod.address.is_some())
+    }
+
+    /// The networks that `host` has to have, with their indices: those that one of its pods is attached to.
+    pub fn networks_on(&self, host: usize) -> impl Iterator<Item = (usize, &Network)> {
+        let used = move |index: &usize| {
+            let mut attachments = self.pods_on(host).flat_map(|pod| &pod.attachments);
+            attachments.any(|attachment| attachment.network == *index)
+        };
+        let networks = self.networks.iter().enumerate();
+        networks.filter(move |(index, _)| used(index))
+    }
+
+    /// The note (`IFLA_IFALIAS`) that the links of this namespace have on a host: by it they are found again, and those
+    /// of everybody else are left alone.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        let Scope { tenant, vpc } = &self.scope;
+        format!("kraud:{tenant}/{vpc}/{}", self.namespace)
+    }
+
+    /// The name of the namespace's packet filter table on a host.
+    #[must_use]
+    pub fn table_name(&self) -> String {
+        let id = self.scope.overlay_id(&self.namespace, "");
+        format!("kraud-{}-{}", self.namespace, aid(id))
+    }
+
     /// Every other pod that shares an overlay with `pod`, with both memberships.
     pub fn neighbours<'a>(
         &'a self,
@@ -107,6 +147,15 @@ impl Deployment {
                 theirs.map(move |theirs| (other, own, theirs))
             })
         })
+    }
+}
+
+impl Pod {
+    /// Its place in the network with that index.
+    #[must_use]
+    pub fn attachment(&self, network: usize) -> Option<&Attachment> {
+        let mut attachments = self.attachments.iter();
+        attachments.find(|attachment| attachment.network == network)
     }
 }
 

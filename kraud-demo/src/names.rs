@@ -5,13 +5,16 @@
 //! | `db`             | yes                  | no                   | no             |
 //! | `db.nextcloud`   | yes                  | yes                  | no             |
 //!
-//! AAAA is the pod's address in the VPC; A are its addresses in the overlays that the asker has joined too. A name
+//! AAAA is the pod's address in the VPC; A are its addresses in the overlays that the asker has joined too. The addresses
+//! of bridge and ipvlan networks are told, in both families, to those who are in the same network (row C31). A name
 //! that is known but has no address of the asked family exists nevertheless: `NOERROR` without an answer, not
 //! `NXDOMAIN`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 use crate::identity::Scope;
 use crate::model::{Deployment, Pod};
@@ -30,9 +33,10 @@ pub struct Names {
 struct Entry {
     namespace: String,
     names: Vec<String>,
-    vpc: Ipv6Addr,
-    /// Its IPv4 address in each overlay that it joins, by the overlay's full name.
-    overlays: BTreeMap<String, Option<Ipv4Addr>>,
+    vpc: Option<Ipv6Addr>,
+    /// What it is called in each overlay and network that it joins, by their full names: in an overlay its IPv4 address,
+    /// in a bridge or ipvlan network all of them.
+    joined: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// What a name stands for; both lists may be empty.
@@ -63,7 +67,9 @@ impl Names {
     }
 
     fn add(&mut self, deployment: &Deployment, pod: &Pod) {
-        let Some(vpc) = pod.address else { return };
+        if pod.address.is_none() && pod.attachments.is_empty() {
+            return;
+        }
         let index = self.pods.len();
         let namespace = &deployment.namespace;
         for name in &pod.names {
@@ -73,13 +79,19 @@ impl Names {
         self.by_pod.insert(pod.name.clone(), index);
         let overlays = pod.memberships.iter().map(|membership| {
             let overlay = &deployment.overlays[membership.overlay];
-            (overlay.full_name(), membership.v4)
+            let v4 = membership.v4.map(IpAddr::V4);
+            (overlay.full_name(), v4.into_iter().collect())
+        });
+        let networks = pod.attachments.iter().map(|attachment| {
+            let network = &deployment.networks[attachment.network];
+            let addresses = attachment.addresses.iter().map(IpNet::addr);
+            (network.full_name(), addresses.collect())
         });
         self.pods.push(Entry {
             namespace: namespace.clone(),
             names: pod.names.clone(),
-            vpc,
-            overlays: overlays.collect(),
+            vpc: pod.address,
+            joined: overlays.chain(networks).collect(),
         });
     }
 
@@ -97,8 +109,12 @@ impl Names {
         })?;
         let mut answer = Answer::default();
         for entry in found.iter().map(|index| &self.pods[*index]) {
-            answer.v6.push(entry.vpc);
-            answer.v4.extend(entry.seen_by(asker));
+            for address in entry.seen_by(asker) {
+                match address {
+                    IpAddr::V4(v4) => answer.v4.push(v4),
+                    IpAddr::V6(v6) => answer.v6.push(v6),
+                }
+            }
         }
         answer.v6.sort_unstable();
         answer.v4.sort_unstable();
@@ -118,8 +134,7 @@ impl Names {
         let (near, far): (Vec<_>, Vec<_>) = self.pods.iter().partition(own);
         for entry in near.into_iter().chain(far) {
             let names = entry.names_for(asker);
-            let seen = entry.seen_by(asker).map(IpAddr::V4);
-            for address in std::iter::once(IpAddr::V6(entry.vpc)).chain(seen) {
+            for address in entry.seen_by(asker) {
                 let _ = writeln!(text, "{address} {names}");
             }
         }
@@ -137,13 +152,15 @@ impl Names {
 }
 
 impl Entry {
-    /// Its IPv4 addresses in the overlays that it shares with the asker.
-    fn seen_by(&self, asker: &Self) -> impl Iterator<Item = Ipv4Addr> {
+    /// Its address in the VPC, if the asker is there too, and those in the overlays and networks that they share.
+    fn seen_by(&self, asker: &Self) -> impl Iterator<Item = IpAddr> {
+        let vpc = self.vpc.filter(|_| asker.vpc.is_some()).map(IpAddr::V6);
         let shared = self
-            .overlays
+            .joined
             .iter()
-            .filter(|(overlay, _)| asker.overlays.contains_key(*overlay));
-        shared.filter_map(|(_, address)| *address)
+            .filter(|(network, _)| asker.joined.contains_key(*network));
+        vpc.into_iter()
+            .chain(shared.flat_map(|(_, addresses)| addresses.iter().copied()))
     }
 
     /// Every form in which the asker may write its names.

@@ -3,19 +3,24 @@
 //! Deterministic without a store: prefixes and addresses that nobody chose are stable by name, so a service added to
 //! the file moves nobody else. What the user chose is honoured first, the rest is placed around it.
 
+mod attachments;
+mod networks;
 mod notes;
 mod overlays;
 mod pods;
+mod space;
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv6Net};
-use kraud_compose::Project;
+use kraud_compose::{Network, Project};
 use kraud_ipam::{AllocError, CarveError, CarveRequest, SubnetPool, ula};
 
 use crate::error::Error;
 use crate::identity::Scope;
 use crate::model::{Deployment, Host};
+
+use space::Space;
 
 /// The length of everything that is carved from a VPC's /48: a host's pod prefix, an overlay's net6.
 const SUBNET_LEN: u8 = 64;
@@ -43,17 +48,12 @@ pub fn allocate(
     specs: Vec<HostSpec>,
 ) -> Result<Deployment, Error> {
     let vpc = ula::prefix48(&scope.seed());
-    let builder = SubnetPool::builder()
-        .base(IpNet::V6(vpc))
-        .key(&scope.seed());
-    let mut pool6 = builder
-        .build()
-        .map_err(|error| Error::Unplannable(error.to_string()))?;
+    let mut space = Space::new(project, vpc, &scope.seed())?;
 
     let mut hosts = Vec::with_capacity(specs.len());
     for spec in specs {
         let prefix = carve6(
-            &mut pool6,
+            &mut space.v6,
             &format!("host {}", spec.name),
             CarveRequest::stable(SUBNET_LEN),
         )?;
@@ -65,17 +65,34 @@ pub fn allocate(
         });
     }
     let namespace = project.name.clone();
-    let (overlays, mut subnets) = overlays::allocate(project, &scope, &namespace, &mut pool6)?;
-    let pods = pods::allocate(project, &namespace, &hosts, &mut subnets)?;
+    let (overlays, overlay_subnets) = overlays::allocate(project, &scope, &namespace, &mut space)?;
+    let (networks, network_subnets) = networks::allocate(project, &scope, &namespace, &mut space)?;
+    let mut subnets = pods::Places {
+        overlays: overlay_subnets,
+        networks: network_subnets,
+    };
+    let pods = pods::allocate(project, &namespace, &hosts, &networks, &mut subnets)?;
     Ok(Deployment {
         scope,
         vpc,
         namespace,
         hosts,
         overlays,
+        networks,
         pods,
         notes: notes::of(project),
     })
+}
+
+/// Refuses a network that somebody else would have to make.
+fn external(network: &Network) -> Result<(), Error> {
+    if network.external {
+        return Err(Error::Unplannable(format!(
+            "network `{}` is external: somebody else would have to make it, and kraud's networks have no other maker",
+            network.key.value
+        )));
+    }
+    Ok(())
 }
 
 fn carve6(pool: &mut SubnetPool, owner: &str, request: CarveRequest) -> Result<Ipv6Net, Error> {
@@ -85,6 +102,10 @@ fn carve6(pool: &mut SubnetPool, owner: &str, request: CarveRequest) -> Result<I
             "{owner} needs an IPv6 prefix, not {prefix}"
         ))),
     }
+}
+
+fn invalid(error: impl std::fmt::Display) -> Error {
+    Error::Unplannable(error.to_string())
 }
 
 fn carve_error(error: CarveError) -> Error {

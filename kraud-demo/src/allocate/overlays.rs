@@ -1,20 +1,17 @@
 //! The subnets of a namespace's overlays.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use kraud_compose::{Driver, Network, Pool, Project};
-use kraud_ipam::{CarveRequest, Subnet, SubnetPool};
+use kraud_compose::{Dialect, Driver, Network, Pool, Project};
+use kraud_ipam::Subnet;
 
-use super::{SUBNET_LEN, carve_error, carve6};
+use super::space::{self, Space};
+use super::{external, invalid};
 use crate::error::Error;
 use crate::identity::Scope;
-use crate::model::Overlay;
+use crate::model::{Family, Overlay};
 
 /// The overlay that every namespace has (row A9).
 const DEFAULT: &str = "default";
-/// Where the IPv4 subnets come from that nobody chose; the sample of the post, 10.198.62.0/23, is one of these.
-const POOL4: &str = "10.192.0.0/10";
-/// The length of those.
-const NET4_LEN: u8 = 23;
 
 /// The allocators of one overlay's two families.
 #[derive(Debug)]
@@ -65,56 +62,37 @@ pub(super) fn allocate(
     project: &Project,
     scope: &Scope,
     namespace: &str,
-    pool6: &mut SubnetPool,
+    space: &mut Space,
 ) -> Result<(Vec<Overlay>, Vec<Subnets>), Error> {
     let mut wanted: Vec<Wanted<'_>> = Vec::new();
-    for network in &project.networks {
-        if network.external {
-            return Err(Error::Unplannable(format!(
-                "network `{}` is external: somebody else would have to make it, and overlays have no other maker",
-                network.key.value
-            )));
-        }
+    let of_file = project.networks.iter();
+    for network in of_file.filter(|network| network.driver.is_kraud_overlay()) {
+        external(network)?;
         wanted.push(Wanted {
             name: network.key.value.clone(),
             network: Some(network),
         });
     }
-    if !wanted.iter().any(|overlay| overlay.name == DEFAULT) {
+    if project.dialect == Dialect::Kraud && project.network(DEFAULT).is_none() {
         wanted.push(Wanted {
             name: DEFAULT.to_owned(),
             network: None,
         });
     }
 
-    let pool = SubnetPool::builder()
-        .key(&scope.seed())
-        .base(POOL4.parse::<IpNet>().map_err(invalid)?);
-    let mut pool4 = pool.build().map_err(invalid)?;
     let mut nets: Vec<(Option<Ipv4Net>, Option<Ipv6Net>)> = vec![(None, None); wanted.len()];
     // What the user chose comes first, so that nothing else stands in its way.
     for chosen in [true, false] {
         for (overlay, nets) in wanted.iter().zip(&mut nets) {
             let owner = format!("overlay {namespace}/{}", overlay.name);
-            if overlay.has(true) && overlay.fixed(true).is_some() == chosen {
-                let request = overlay
-                    .fixed(true)
-                    .map(|net| CarveRequest::exact(net).anywhere());
-                let request = request.unwrap_or_else(|| CarveRequest::stable(NET4_LEN));
-                if let IpNet::V4(net) = pool4
-                    .carve(owner.as_str(), request)
-                    .map_err(carve_error)?
-                    .prefix()
-                {
-                    nets.0 = Some(net);
+            for (family, v4) in [(Family::V4, true), (Family::V6, false)] {
+                let fixed = overlay.fixed(v4);
+                if overlay.has(v4) && fixed.is_some() == chosen {
+                    match space.overlay(&owner, family, fixed)? {
+                        IpNet::V4(net) => nets.0 = Some(net),
+                        IpNet::V6(net) => nets.1 = Some(net),
+                    }
                 }
-            }
-            if overlay.has(false) && overlay.fixed(false).is_some() == chosen {
-                let request = overlay
-                    .fixed(false)
-                    .map(|net| CarveRequest::exact(net).anywhere());
-                let request = request.unwrap_or_else(|| CarveRequest::stable(SUBNET_LEN));
-                nets.1 = Some(carve6(pool6, &owner, request)?);
             }
         }
     }
@@ -126,10 +104,7 @@ pub(super) fn allocate(
             id: scope.overlay_id(namespace, &overlay.name),
             namespace: namespace.to_owned(),
             name: overlay.name.clone(),
-            driver: match overlay.network.map(|network| &network.driver) {
-                Some(driver) if !driver.is_kraud_overlay() => driver.to_string(),
-                _ => Driver::Ipip.to_string(),
-            },
+            driver: Driver::Ipip.to_string(),
             net4: *net4,
             net6: *net6,
         });
@@ -151,19 +126,9 @@ pub(super) fn allocate(
 
 /// An allocator with the reservations of the file. An overlay has no gateway of its own: it is routed, not bridged.
 fn subnet(net: IpNet, pool: Option<&Pool>, key: &[u8]) -> Result<Subnet, Error> {
-    let mut builder = Subnet::builder(net).key(key);
+    let mut builder = space::subnet(net, pool, key);
     if let Some(gateway) = pool.and_then(|pool| pool.gateway) {
         builder = builder.gateway(gateway.value);
     }
-    if let Some(range) = pool.and_then(|pool| pool.ip_range) {
-        builder = builder.range(range.value);
-    }
-    for (name, address) in pool.into_iter().flat_map(|pool| &pool.aux_addresses) {
-        builder = builder.auxiliary(name.value.as_str(), address.value);
-    }
     builder.build().map_err(invalid)
-}
-
-fn invalid(error: impl std::fmt::Display) -> Error {
-    Error::Unplannable(error.to_string())
 }

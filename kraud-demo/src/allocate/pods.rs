@@ -1,4 +1,4 @@
-//! The pods: which host carries each, and its addresses.
+//! The pods: which host carries each, and its addresses in the VPC and its overlays.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,27 +6,35 @@ use ipnet::{IpNet, Ipv4Net};
 use kraud_compose::{Endpoint, Ipv4Assignment, Ipv6Assignment, NetworkMode, Project, Service};
 use kraud_ipam::{AllocRequest, Subnet, embed};
 
-use super::alloc_error;
 use super::overlays::Subnets;
+use super::{alloc_error, attachments, networks};
 use crate::error::Error;
-use crate::model::{Host, Membership, Pod};
+use crate::model::{Host, Membership, Network, Pod};
 use crate::names;
 
 /// More pods than any namespace has, and few enough that a slip of the keyboard (`scale: 3000000000`) costs nothing.
 const MOST_PODS: u64 = 65_536;
 
 /// A replica of a service, before it has addresses.
-struct Replica<'a> {
-    service: &'a Service,
-    index: u32,
-    pod: Pod,
+pub(super) struct Replica<'a> {
+    pub(super) service: &'a Service,
+    pub(super) index: u32,
+    pub(super) pod: Pod,
+}
+
+/// Where a pod's addresses come from.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) overlays: Vec<Subnets>,
+    pub(super) networks: Vec<networks::Subnets>,
 }
 
 pub(super) fn allocate(
     project: &Project,
     namespace: &str,
     hosts: &[Host],
-    overlays: &mut [Subnets],
+    networks: &[Network],
+    places: &mut Places,
 ) -> Result<Vec<Pod>, Error> {
     let asked = project.services.iter().filter(|service| service.active);
     let asked: u64 = asked.map(|service| u64::from(service.replicas.value)).sum();
@@ -41,12 +49,16 @@ pub(super) fn allocate(
     for (replica, host) in replicas.iter_mut().zip((0..hosts.len()).cycle()) {
         replica.pod.host = host;
     }
-    vpc_addresses(&mut replicas, hosts)?;
+    vpc_addresses(&mut replicas, hosts, &places.overlays)?;
     // Fixed addresses first: one that is chosen for a pod must not be in the way of one that the user chose.
     for fixed in [true, false] {
         for replica in &mut replicas {
-            join(replica, overlays, fixed)?;
+            join(replica, &mut places.overlays, fixed)?;
+            attachments::join(replica, project.dialect, &mut places.networks, fixed)?;
         }
+    }
+    for replica in &mut replicas {
+        attachments::arrange(replica, networks);
     }
     let pods = replicas.into_iter().map(|mut replica| {
         replica
@@ -84,6 +96,7 @@ fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
             host: 0,
             address: None,
             memberships: Vec::new(),
+            attachments: Vec::new(),
         };
         Replica {
             service,
@@ -94,16 +107,25 @@ fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
     replicas.map(pod).collect()
 }
 
-/// One address of its host's prefix for each pod that has a network at all.
-fn vpc_addresses(replicas: &mut [Replica<'_>], hosts: &[Host]) -> Result<(), Error> {
+/// One address of its host's prefix for each pod that joins an overlay: those are carried by the VPC.
+fn vpc_addresses(
+    replicas: &mut [Replica<'_>],
+    hosts: &[Host],
+    overlays: &[Subnets],
+) -> Result<(), Error> {
     let subnets = hosts.iter().map(|host| Subnet::new(IpNet::V6(host.prefix)));
     let mut subnets: Vec<Subnet> = subnets
         .collect::<Result<_, _>>()
         .map_err(|error| Error::Unplannable(error.to_string()))?;
-    for replica in replicas
-        .iter_mut()
-        .filter(|replica| replica.service.network_mode.is_none())
-    {
+    let carried = |replica: &&mut Replica<'_>| {
+        let mut endpoints = replica.service.endpoints.iter();
+        endpoints.any(|endpoint| {
+            overlays
+                .iter()
+                .any(|overlay| overlay.name == endpoint.network.value)
+        })
+    };
+    for replica in replicas.iter_mut().filter(carried) {
         let Some(subnet) = subnets.get_mut(replica.pod.host) else {
             continue;
         };
@@ -228,7 +250,7 @@ fn v6(
     }
 }
 
-fn too_few(replica: &Replica<'_>, overlay: &str) -> Error {
+pub(super) fn too_few(replica: &Replica<'_>, overlay: &str) -> Error {
     Error::Unplannable(format!(
         "`{}` has {} replicas, and its prefix in `{overlay}` fewer addresses: take a shorter prefix",
         replica.service.key.value, replica.service.replicas.value

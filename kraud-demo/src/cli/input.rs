@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use kraud_compose::Dialect;
 
 /// Where the networks come from.
 #[derive(Clone, Debug, Default, Args)]
@@ -19,6 +20,9 @@ pub struct Input {
         hide_env = true
     )]
     pub project_name: Option<String>,
+    /// Whose rules hold [default: kraud; for `lint`, kraud where the file uses driver `ipip`, else docker]
+    #[arg(long, value_enum)]
+    pub dialect: Option<DialectChoice>,
     /// Owner of the VPC
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub tenant: String,
@@ -27,12 +31,30 @@ pub struct Input {
     pub vpc: String,
 }
 
+/// Whose rules a compose file follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DialectChoice {
+    /// What docker compose and the docker engine take
+    Docker,
+    /// Docker's rules with kraud's additions
+    Kraud,
+}
+
+impl From<DialectChoice> for Dialect {
+    fn from(choice: DialectChoice) -> Self {
+        match choice {
+            DialectChoice::Docker => Self::Docker,
+            DialectChoice::Kraud => Self::Kraud,
+        }
+    }
+}
+
 /// The hosts of the lab, which `plan` shows as well.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Topology {
-    /// How many hosts carry the pods
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub hosts: u8,
+    /// How many hosts carry the pods [default: 2, or 1 where nothing spans hosts]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub hosts: Option<u8>,
     /// What the hosts are joined by
     #[arg(long, value_enum, default_value_t = Underlay::V6)]
     pub underlay: Underlay,
@@ -41,7 +63,7 @@ pub struct Topology {
 impl Default for Topology {
     fn default() -> Self {
         Self {
-            hosts: 2,
+            hosts: None,
             underlay: Underlay::V6,
         }
     }

@@ -10,21 +10,9 @@ pub struct LintArgs {
     /// The compose file.
     #[command(flatten)]
     pub input: Input,
-    /// Whose rules hold [default: kraud where the file uses driver `ipip`, else docker]
-    #[arg(long, value_enum)]
-    pub dialect: Option<DialectChoice>,
     /// Format of the findings
     #[arg(short, long, value_enum, default_value_t = LintOutput::Table)]
     pub output: LintOutput,
-}
-
-/// Whose rules a compose file follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DialectChoice {
-    /// What docker compose and the docker engine take
-    Docker,
-    /// Docker's rules with kraud's additions
-    Kraud,
 }
 
 /// The forms of findings.

@@ -10,9 +10,9 @@ mod plan;
 
 use clap::{Parser, Subcommand};
 
-pub use input::{Input, PlaneChoice, Topology, Underlay};
+pub use input::{DialectChoice, Input, PlaneChoice, Topology, Underlay};
 pub use lab::LabArgs;
-pub use lint::{DialectChoice, LintArgs, LintOutput};
+pub use lint::{LintArgs, LintOutput};
 pub use lists::{
     Data, ExportArgs, ExportFormat, InspectArgs, IpamCommand, ListArgs, NamespaceCommand,
     NetworkCommand, OverlayCommand, ShowArgs, VpcCommand,

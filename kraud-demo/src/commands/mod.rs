@@ -64,10 +64,23 @@ pub fn deployment(
         underlay: underlay_addresses(number, topology.underlay),
         port: WIREGUARD_PORT,
     };
-    let hosts = (1..=topology.hosts).map(host).collect();
+    let count = topology
+        .hosts
+        .unwrap_or(if spans_hosts(project) { 2 } else { 1 });
+    let hosts = (1..=count).map(host).collect();
     let deployment = allocate(project, scope, hosts)?;
     for note in &deployment.notes {
         talk.say(format_args!("note: {note}"));
     }
     Ok(deployment)
+}
+
+/// Whether any service is in a network that more than one host carries.
+fn spans_hosts(project: &Project) -> bool {
+    let services = project.services.iter().filter(|service| service.active);
+    let mut endpoints = services.flat_map(|service| &service.endpoints);
+    endpoints.any(|endpoint| {
+        let network = project.networks.get(endpoint.network_index);
+        network.is_some_and(|network| network.driver.is_kraud_overlay())
+    })
 }

@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::lab::ping::{Outcome, Pinger};
 use crate::lab::report::{Expect, PingRow};
 use crate::lab::signals::Interrupt;
-use crate::model::{Deployment, Pod};
-use crate::plan::Mtu;
+use crate::model::{Deployment, Egress, Family, Pod};
+use crate::plan::{POD_DEVICE, Plan, ROUTER, routers};
 
 /// The size of a default `ping`: 56 bytes of payload over IPv4.
 const SMALL: usize = 84;
@@ -18,10 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a pair may need for its first exchange: WireGuard repeats a lost handshake after five seconds.
 const WARM_UP: Duration = Duration::from_secs(12);
 
-/// Every check of a deployment: between every pair of pods, over the VPC and over each overlay that they share, a small
-/// packet and one of exactly the predicted MTU are answered, and one byte more is refused.
+/// Every check of a deployment: between every pair of pods, over the VPC and over each overlay and network that they
+/// share, a small packet and one of exactly the predicted MTU are answered, and one byte more is refused.
 #[must_use]
-pub fn plan(deployment: &Deployment, mtu: Mtu) -> Vec<PingRow> {
+pub fn plan(deployment: &Deployment, plan: &Plan) -> Vec<PingRow> {
+    let mtu = plan.mtu;
     let mut rows = Vec::new();
     let pods: Vec<&Pod> = deployment
         .pods
@@ -55,6 +56,59 @@ pub fn plan(deployment: &Deployment, mtu: Mtu) -> Vec<PingRow> {
             }
         }
     }
+    for index in 0..deployment.networks.len() {
+        network(deployment, plan, index, &mut rows);
+    }
+    rows
+}
+
+/// The checks of a bridge or ipvlan network: members see each other on one host, and on one link below several.
+fn network(deployment: &Deployment, plan: &Plan, index: usize, rows: &mut Vec<PingRow>) {
+    let network = &deployment.networks[index];
+    let name = network.full_name();
+    let place = |pod: &Pod| {
+        plan.network(&name, &deployment.hosts[pod.host].name)
+            .cloned()
+    };
+    for from in &deployment.pods {
+        for to in deployment.pods.iter().filter(|to| to.name != from.name) {
+            let (Some(own), Some(theirs)) = (from.attachment(index), to.attachment(index)) else {
+                continue;
+            };
+            let (Some(here), Some(there)) = (place(from), place(to)) else {
+                continue;
+            };
+            if from.host == to.host || network.is_one_link(POD_DEVICE) {
+                for address in network.reachable(own, theirs) {
+                    let mtu = here.mtu.min(there.mtu);
+                    checks(&name, from, to, address, mtu, rows);
+                }
+            }
+        }
+    }
+}
+
+/// From each pod whose packets leave masqueraded, the router that knows nothing of the pods (row B5).
+#[must_use]
+pub fn outside(deployment: &Deployment) -> Vec<PingRow> {
+    let mut rows = Vec::new();
+    for pod in &deployment.pods {
+        for router in routers(&deployment.hosts[pod.host]) {
+            let masqueraded = pod.attachments.iter().any(|attachment| {
+                let network = &deployment.networks[attachment.network];
+                let family = Family::of(router);
+                let mut subnets = network.subnets.iter();
+                attachment.default.contains(&family)
+                    && subnets.any(|subnet| {
+                        Family::of_prefix(subnet.net) == family
+                            && subnet.egress == Egress::Masqueraded
+                    })
+            });
+            if masqueraded {
+                rows.push(row("outside", pod, ROUTER, router, SMALL, Expect::Reply));
+            }
+        }
+    }
     rows
 }
 
@@ -65,17 +119,28 @@ fn checks(network: &str, from: &Pod, to: &Pod, address: IpAddr, mtu: u32, rows: 
         (mtu, Expect::Reply),
         (mtu + 1, Expect::TooBig),
     ] {
-        rows.push(PingRow {
-            network: network.to_owned(),
-            from: from.name.clone(),
-            to: to.name.clone(),
-            address,
-            bytes,
-            expect,
-            ok: false,
-            rtt_us: None,
-            instead: None,
-        });
+        rows.push(row(network, from, &to.name, address, bytes, expect));
+    }
+}
+
+fn row(
+    network: &str,
+    from: &Pod,
+    to: &str,
+    address: IpAddr,
+    bytes: usize,
+    expect: Expect,
+) -> PingRow {
+    PingRow {
+        network: network.to_owned(),
+        from: from.name.clone(),
+        to: to.to_owned(),
+        address,
+        bytes,
+        expect,
+        ok: false,
+        rtt_us: None,
+        instead: None,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::commands::{deployment, print_as};
 use crate::error::Error;
 use crate::input;
 use crate::keys::{self, Keys};
-use crate::model::Deployment;
+use crate::model::{Deployment, Pod};
 use crate::plan::{Plan, Plane, ROUTER};
 use crate::plane::{self, Machine};
 use crate::privilege::{self, Privilege};
@@ -44,7 +44,11 @@ pub fn run(args: &LabArgs, talk: &Talk) -> Result<(), Error> {
         talk.say("not root: working inside a user namespace of our own");
     }
     let interrupt = Interrupt::watch().map_err(Error::io("cannot watch for signals"))?;
-    let (plane, reason) = plane::choose(args.plane)?;
+    let (plane, reason) = match deployment.has_vpc() {
+        true => plane::choose(args.plane)?,
+        // Bridges and ipvlan are always the kernel's.
+        false => (Plane::Kernel, "no pod is in the VPC".to_owned()),
+    };
     talk.say(format_args!("plane: {} ({reason})", plane.name()));
 
     let plan = Plan::new(&deployment, plane)?;
@@ -105,18 +109,24 @@ fn examine(
     let sniffer = Sniffer::start(packets, port);
 
     let mut pingers = BTreeMap::new();
-    for (identifier, pod) in
-        (1u16..).zip(deployment.pods.iter().filter(|pod| pod.address.is_some()))
-    {
+    let joined = |pod: &&Pod| pod.address.is_some() || !pod.attachments.is_empty();
+    for (identifier, pod) in (1u16..).zip(deployment.pods.iter().filter(joined)) {
         let pinger = machine.run_in(&pod.name, move || Pinger::open(identifier))?;
         pingers.insert(
             pod.name.clone(),
             pinger.map_err(Error::io(format!("cannot ping from {}", pod.name)))?,
         );
     }
-    let planned = checks::plan(deployment, plan.mtu);
+    let planned = checks::plan(deployment, plan);
     talk.say(format_args!("sending {} echo requests", planned.len()));
-    let pings = checks::run(planned, &mut pingers, interrupt)?;
+    let mut pings = checks::run(planned, &mut pingers, interrupt)?;
+    let underlay = sniffer.finish();
+    // What leaves by a bridge is in the clear, as it should be.
+    pings.extend(checks::run(
+        checks::outside(deployment),
+        &mut pingers,
+        interrupt,
+    )?);
 
     let hosts = deployment.hosts.iter().map(|host| HostRow {
         name: host.name.clone(),
@@ -142,7 +152,7 @@ fn examine(
         listings: crate::listings::Listings::of(deployment),
         pings,
         peers: peers(deployment, machine, plane, keys)?,
-        underlay: sniffer.finish(),
+        underlay,
         namespaces: namespaces
             .into_iter()
             .map(|(name, path)| NamespacePath { name, path })
@@ -162,7 +172,8 @@ fn peers(
 ) -> Result<Vec<PeerRow>, Error> {
     let mut rows = Vec::new();
     let hosts = deployment.hosts.iter().enumerate();
-    for (_, host) in hosts.filter(|(index, _)| plane.is_kernel(*index)) {
+    let in_kernel = |index| deployment.has_vpc() && plane.is_kernel(index);
+    for (_, host) in hosts.filter(|(index, _)| in_kernel(*index)) {
         for peer in machine.wireguard_peers(host)? {
             let name = keys
                 .iter()

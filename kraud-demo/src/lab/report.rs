@@ -1,7 +1,9 @@
 //! What `lab` found, for people and for programs.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::lab::ping::Outcome;
@@ -75,6 +77,19 @@ pub struct PodRow {
     pub address: Option<IpAddr>,
     /// Its addresses in overlays.
     pub overlays: Vec<OverlayAddress>,
+    /// Its addresses in bridge and ipvlan networks.
+    pub networks: Vec<NetworkAddress>,
+}
+
+/// An attachment in a [`Report`].
+#[derive(Clone, Debug, Serialize)]
+pub struct NetworkAddress {
+    /// `<namespace>/<network>`.
+    pub network: String,
+    /// The device in the pod.
+    pub device: String,
+    /// Its addresses there.
+    pub addresses: Vec<IpNet>,
 }
 
 /// A membership in a [`Report`].
@@ -230,9 +245,12 @@ impl Report {
             .iter()
             .filter(|ping| ping.network == network)
             .collect();
-        let mut names: Vec<&str> = pings.iter().map(|ping| ping.from.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let sorted = |of: fn(&PingRow) -> &str| {
+            let names: BTreeSet<&str> = pings.iter().map(|ping| of(ping)).collect();
+            Vec::from_iter(names)
+        };
+        let senders = sorted(|ping| &ping.from);
+        let receivers = sorted(|ping| &ping.to);
         let sizes = |expect: Expect| {
             let mut sizes: Vec<usize> = pings
                 .iter()
@@ -248,10 +266,10 @@ impl Report {
                 .join(" and ")
         };
         let mut rows = vec![vec!["from \\ to".to_owned()]];
-        rows[0].extend(names.iter().map(|name| (*name).to_owned()));
-        for from in &names {
+        rows[0].extend(receivers.iter().map(|name| (*name).to_owned()));
+        for from in &senders {
             let mut row = vec![(*from).to_owned()];
-            row.extend(names.iter().map(|to| cell(&pings, from, to)));
+            row.extend(receivers.iter().map(|to| cell(&pings, from, to)));
             rows.push(row);
         }
         let width = |column: usize| {
@@ -260,10 +278,13 @@ impl Report {
                 .max()
                 .unwrap_or(0)
         };
+        let refused = match sizes(Expect::TooBig) {
+            none if none.is_empty() => none,
+            sizes => format!(", {sizes} bytes refused"),
+        };
         let mut text = format!(
-            "{network}: {} bytes answered, {} bytes refused\n",
-            sizes(Expect::Reply),
-            sizes(Expect::TooBig)
+            "{network}: {} bytes answered{refused}\n",
+            sizes(Expect::Reply)
         );
         for row in &rows {
             let cells: Vec<String> = row
@@ -311,6 +332,15 @@ pub fn pod_rows(deployment: &Deployment) -> Vec<PodRow> {
                 v4: membership.v4.map(IpAddr::V4),
                 delegated: membership.delegated.map(|net| net.to_string()),
                 v6: membership.v6.map(IpAddr::V6),
+            })
+            .collect(),
+        networks: pod
+            .attachments
+            .iter()
+            .map(|attachment| NetworkAddress {
+                network: deployment.networks[attachment.network].full_name(),
+                device: attachment.device.clone(),
+                addresses: attachment.addresses.clone(),
             })
             .collect(),
     };

@@ -119,7 +119,23 @@ fn places(deployment: &Deployment) -> Vec<Place<'_>> {
             members: members.collect(),
         }
     });
-    std::iter::once(vpc).chain(overlays).collect()
+    let networks = deployment.networks.iter().enumerate();
+    let networks = networks.map(|(index, network)| {
+        let member = |pod| {
+            let here = Pod::attachment(pod, index)?;
+            let addresses = here.addresses.iter().map(IpNet::addr);
+            Some((pod, addresses.collect(), None))
+        };
+        Place {
+            network: network.full_name(),
+            subnets: network.subnets.iter().map(|subnet| subnet.net).collect(),
+            members: deployment.pods.iter().filter_map(member).collect(),
+        }
+    });
+    std::iter::once(vpc)
+        .chain(overlays)
+        .chain(networks)
+        .collect()
 }
 
 impl Row for IpamRow {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Listed, Row};
-use crate::model::{Deployment, Pod};
+use crate::model::{Deployment, Egress, Network, NetworkDriver, Pod};
 
 /// What docker prints for a time that is not known: the zero of Go's `time.Time`.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -142,7 +142,16 @@ impl NetworkView {
     }
 
     fn of_deployment(listed: &Listed<'_>) -> Vec<Self> {
-        let Deployment { overlays, pods, .. } = listed.deployment;
+        let Deployment {
+            overlays,
+            networks,
+            pods,
+            ..
+        } = listed.deployment;
+        let networks = networks
+            .iter()
+            .enumerate()
+            .map(|(index, network)| Self::local(listed, index, network));
         let overlays = overlays.iter().enumerate().map(|(index, overlay)| {
             let nets = [overlay.net4.map(IpNet::V4), overlay.net6.map(IpNet::V6)];
             let nets: Vec<IpNet> = nets.into_iter().flatten().collect();
@@ -176,7 +185,31 @@ impl NetworkView {
                 created: listed.created,
             }
         });
-        overlays.collect()
+        overlays.chain(networks).collect()
+    }
+
+    /// A bridge or ipvlan network, which every host has for itself.
+    fn local(listed: &Listed<'_>, index: usize, network: &Network) -> Self {
+        let member = |pod: &Pod| {
+            let here = pod.attachment(index)?;
+            let mac = here.mac.map(|mac| mac.to_string()).unwrap_or_default();
+            Some(member(listed, &network.name, pod, &here.addresses, mac))
+        };
+        let subnets = network.subnets.iter();
+        Self {
+            id: network.aid(),
+            name: network.full_name(),
+            driver: network.driver.name().to_owned(),
+            global: false,
+            internal: network.internal,
+            subnets: subnets
+                .map(|subnet| pool(subnet.net, subnet.gateway))
+                .collect(),
+            labels: labels(&network.namespace, &network.name),
+            options: options(network),
+            members: listed.deployment.pods.iter().filter_map(member).collect(),
+            created: listed.created,
+        }
     }
 
     /// Whether a user means this one, as docker finds a network: by name, by id, or by the beginning of an id.
@@ -251,6 +284,45 @@ impl NetworkView {
             .filter_map(|pool| pool.subnet.parse::<IpNet>().ok());
         nets.map(|net| net.addr()).any(|address| family(&address))
     }
+}
+
+/// What was decided about a network, in docker's words; for ipvlan, which docker never masquerades, in our own.
+fn options(network: &Network) -> BTreeMap<String, String> {
+    let mut options = BTreeMap::new();
+    let mut set = |key: &str, value: &str| options.insert(key.to_owned(), value.to_owned());
+    let egress = network
+        .subnets
+        .iter()
+        .map(|subnet| (subnet.net, subnet.egress));
+    match &network.driver {
+        NetworkDriver::Bridge { link } => {
+            set("com.docker.network.bridge.name", link);
+            for (net, egress) in egress {
+                let family = if net.addr().is_ipv4() { "ipv4" } else { "ipv6" };
+                let mode = match egress {
+                    Egress::Isolated => "isolated",
+                    Egress::Masqueraded => "nat",
+                    Egress::Routed => "routed",
+                };
+                set(
+                    &format!("com.docker.network.bridge.gateway_mode_{family}"),
+                    mode,
+                );
+            }
+        }
+        NetworkDriver::Ipvlan { mode, flag, parent } => {
+            set("ipvlan_mode", &mode.to_string());
+            set("ipvlan_flag", &flag.to_string());
+            set("parent", parent.as_deref().unwrap_or_default());
+            let mut egress = egress;
+            let masqueraded = egress.any(|(_, egress)| egress == Egress::Masqueraded);
+            set("kraud.masquerade", &masqueraded.to_string());
+        }
+    }
+    if let Some(mtu) = network.mtu {
+        set("com.docker.network.driver.mtu", &mtu.to_string());
+    }
+    options
 }
 
 /// The labels that docker compose gives a network, so that what looks for them finds ours.

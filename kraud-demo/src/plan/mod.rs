@@ -1,7 +1,12 @@
 //! From a [`Deployment`] to the ordered changes that make it real. Pure: nothing here touches the machine.
 
+mod bridge;
+mod exits;
+mod firewall;
 mod host;
+mod ipvlan;
 mod mtu;
+mod networks;
 mod pod;
 mod script;
 mod show;
@@ -12,12 +17,14 @@ use kraud_netlink::{LinkChange, Op};
 
 use crate::error::Error;
 use crate::model::{Deployment, Host};
+use crate::site::Site;
 
+pub use exits::{PlannedNetwork, PlannedSubnet, UpstreamRoute, upstream_routes};
 pub use host::mesh;
-pub use mtu::Mtu;
+pub use mtu::{ETHERNET, Mtu};
 pub use show::{PlanData, StepData};
 pub use step::{Action, Mesh, MeshPeer, Step};
-pub use underlay::{ROUTER, addresses as underlay_addresses, endpoint_towards};
+pub use underlay::{ROUTER, addresses as underlay_addresses, endpoint_towards, routers};
 
 /// The route protocol number of everything that kraud installs: unassigned in iproute2's `rt_protos`, so that the
 /// routes of others are never touched.
@@ -72,6 +79,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the packets may measure.
     pub mtu: Mtu,
+    /// The bridge and ipvlan networks, host by host.
+    pub networks: Vec<PlannedNetwork>,
+    /// The routes that the network outside needs.
+    pub upstream: Vec<UpstreamRoute>,
 }
 
 impl Plan {
@@ -81,12 +92,15 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::Unplannable`] where two hosts have no underlay family in common, or a driver cannot be carried.
+    /// [`Error::Unplannable`] where two hosts have no underlay family in common, [`Error::Netlink`] for a parent link that
+    /// a host of the lab does not have.
     pub fn new(deployment: &Deployment, plane: Plane) -> Result<Self, Error> {
-        carried(deployment)?;
         let mtu = Mtu::predict(&deployment.hosts)?;
         let hosts = || deployment.hosts.iter().enumerate();
-        let in_kernel = || hosts().filter(|(index, _)| plane.is_kernel(*index));
+        // Without a pod in it there is no VPC.
+        let has_vpc = deployment.has_vpc();
+        let in_kernel = || hosts().filter(|(index, _)| has_vpc && plane.is_kernel(*index));
+        let segments = underlay::segments(deployment);
 
         let mut namespaces = vec![ROUTER.to_owned()];
         namespaces.extend(hosts().map(|(_, host)| host.name.clone()));
@@ -94,18 +108,35 @@ impl Plan {
         namespaces.extend(deployment.pods.iter().map(|pod| pod.name.clone()));
 
         let mut steps = Vec::new();
-        underlay::plan(&deployment.hosts, &mut steps);
+        underlay::plan(&deployment.hosts, &segments, &mut steps);
         for (_, host) in in_kernel() {
             host::plan(deployment, host, mtu, &mut steps)?;
         }
         for pod in &deployment.pods {
             pod::plan(deployment, pod, plane.is_kernel(pod.host), mtu, &mut steps);
         }
+        let site = |(_, host)| underlay::site(host, &segments);
+        let sites: Vec<Site> = hosts().map(site).collect();
+        let mut networks = Vec::new();
+        for (host, site) in sites.iter().enumerate() {
+            networks.extend(networks::plan(deployment, host, site, &mut steps)?);
+        }
         Ok(Self {
             namespaces,
             steps,
             mtu,
+            networks,
+            upstream: upstream_routes(deployment, &sites),
         })
+    }
+}
+
+impl Plan {
+    /// What a network, by its full name, came to be on a host.
+    #[must_use]
+    pub fn network(&self, name: &str, host: &str) -> Option<&PlannedNetwork> {
+        let mut networks = self.networks.iter();
+        networks.find(|network| network.name == name && network.host == host)
     }
 }
 
@@ -119,19 +150,4 @@ pub fn loopback_up() -> Op {
 #[must_use]
 pub fn vpc_namespace(host: &Host) -> String {
     format!("{}-vpc", host.name)
-}
-
-/// Refuses drivers that no plane carries.
-fn carried(deployment: &Deployment) -> Result<(), Error> {
-    match deployment
-        .overlays
-        .iter()
-        .find(|overlay| overlay.driver != "ipip")
-    {
-        None => Ok(()),
-        Some(overlay) => Err(Error::Unplannable(format!(
-            "network `{}` has driver `{}`: only `ipip` overlays span hosts; set `driver: ipip` or leave it out",
-            overlay.name, overlay.driver
-        ))),
-    }
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::model::Host;
 
 /// The MTU of plain Ethernet, which the lab's underlay has.
-const ETHERNET: u32 = 1500;
+pub const ETHERNET: u32 = 1500;
 
 /// How large a packet each layer carries, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

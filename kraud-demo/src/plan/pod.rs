@@ -8,7 +8,7 @@ use kraud_netlink::{AddrGenMode, Encap, Ip6Tnl, IpvlanMode, Link, LinkChange, Ro
 use super::host::PARENT;
 use super::step::{Action, Step};
 use super::{Mtu, OVERLAY_DEVICE, POD_DEVICE, PROTOCOL, vpc_namespace};
-use crate::model::{Deployment, Membership, Pod};
+use crate::model::{Deployment, Family, Membership, Pod};
 
 /// Routes that share device and metric hash into one chain in the kernel, so each gets a metric of its own.
 const FIRST_METRIC: u32 = 1024;
@@ -53,9 +53,15 @@ fn vpc(
     }
     let net = IpNet::V6(Ipv6Net::from(address));
     steps.push(Step::add_address(&pod.name, POD_DEVICE, net));
+    // The VPC is the way to everywhere, unless a bridge or ipvlan network is.
+    let mut attachments = pod.attachments.iter();
+    let route = match attachments.any(|attachment| attachment.default.contains(&Family::V6)) {
+        true => Route::new(IpNet::V6(deployment.vpc)),
+        false => Route::default_v6(),
+    };
     steps.push(Step::add_route(
         &pod.name,
-        Route::default_v6().dev(POD_DEVICE).protocol(PROTOCOL),
+        route.dev(POD_DEVICE).protocol(PROTOCOL),
     ));
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Mtu, Plan, Plane};
+use super::{Mtu, Plan, Plane, PlannedNetwork, UpstreamRoute};
 
 /// A plan as data.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +15,10 @@ pub struct PlanData {
     pub plane: &'static str,
     /// The predicted MTUs.
     pub mtu: Mtu,
+    /// The bridge and ipvlan networks, host by host.
+    pub networks: Vec<PlannedNetwork>,
+    /// The routes that the network outside needs.
+    pub upstream_routes: Vec<UpstreamRoute>,
     /// The network namespaces, in the order in which they are made.
     pub namespaces: Vec<String>,
     /// The changes, in order.
@@ -45,6 +49,8 @@ impl Plan {
             schema: crate::SCHEMA,
             plane: plane.name(),
             mtu: self.mtu,
+            networks: self.networks.clone(),
+            upstream_routes: self.upstream.clone(),
             namespaces: self.namespaces.clone(),
             steps: self.steps.iter().map(step).collect(),
         }
@@ -63,6 +69,7 @@ impl Plan {
             text,
             "mtu: underlay {underlay}, vpc {vpc}, overlay {overlay}"
         );
+        self.write_networks(&mut text);
         let mut current = "";
         for step in &self.steps {
             if step.namespace != current {
@@ -78,5 +85,38 @@ impl Plan {
             self.namespaces.len()
         );
         text
+    }
+
+    /// The networks: what they stand on, and how outside sees them.
+    fn write_networks(&self, text: &mut String) {
+        for network in &self.networks {
+            let PlannedNetwork {
+                name,
+                driver,
+                host,
+                link,
+                mtu,
+                subnets,
+            } = network;
+            let _ = writeln!(
+                text,
+                "network {name} on {host}: {driver}, {link}, mtu {mtu}"
+            );
+            for subnet in subnets {
+                let gateway = subnet
+                    .gateway
+                    .map(|gateway| format!(", gateway {gateway}"))
+                    .unwrap_or_default();
+                let _ = writeln!(text, "  {}{gateway}, {}", subnet.subnet, subnet.egress);
+            }
+        }
+        for route in &self.upstream {
+            let via = route.via.map(|via| format!("{via}, ")).unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "upstream route: {} via {via}{} ({})",
+                route.destination, route.host, route.network
+            );
+        }
     }
 }

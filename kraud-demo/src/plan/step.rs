@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ipnet::{IpNet, Ipv6Net};
-use kraud_netlink::{Address, Link, LinkChange, Op, Route, Sysctl};
+use kraud_netlink::{Address, Link, LinkChange, NftTable, Op, Route, Sysctl};
 
 /// A change in one network namespace.
 #[derive(Clone, Debug)]
@@ -107,6 +107,10 @@ impl Step {
 
     pub(super) fn set_link(namespace: impl Into<String>, change: LinkChange) -> Self {
         Self::netlink(namespace, Op::SetLink(change))
+    }
+
+    pub(super) fn set_nft(namespace: impl Into<String>, table: NftTable) -> Self {
+        Self::netlink(namespace, Op::SetNft(table))
     }
 
     pub(super) fn write_sysctl(namespace: impl Into<String>, sysctl: Sysctl) -> Self {

@@ -1,15 +1,18 @@
-//! The network between the hosts: a router with a subnet of its own for each of them (row A2).
+//! The network between the hosts: a router with a subnet of its own for each of them (row A2), and a switch for each
+//! further link that ipvlan networks stand on.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use kraud_netlink::{AddrGenMode, Link, LinkChange, Route, Sysctl, Veth};
+use kraud_netlink::{AddrGenMode, Address, AddressInfo, Link, LinkChange, Route, Sysctl, Veth};
 
 use super::step::Step;
 use super::{POD_DEVICE, PROTOCOL};
 use crate::cli::Underlay;
 use crate::error::Error;
-use crate::model::Host;
+use crate::model::{Deployment, Host, NetworkDriver};
+use crate::site::Site;
 
 /// The namespace that stands for the network between the hosts.
 pub const ROUTER: &str = "underlay";
@@ -29,6 +32,12 @@ pub fn addresses(number: u8, family: Underlay) -> Vec<IpAddr> {
         Underlay::Mixed if number.is_multiple_of(2) => vec![v4],
         Underlay::Mixed => vec![v6],
     }
+}
+
+/// The router's addresses on the subnets that it shares with a host.
+pub fn routers(host: &Host) -> impl Iterator<Item = IpAddr> + '_ {
+    let addresses = host.underlay.iter();
+    addresses.map(|address| Subnet::of(*address).router.addr())
 }
 
 /// Where `host` reaches `peer`: over IPv6 if both have it, else over IPv4.
@@ -56,7 +65,7 @@ pub fn endpoint_towards(host: &Host, peer: &Host) -> Result<IpAddr, Error> {
 ///
 /// A router that forwards solicits neighbours from its link-local address, hence one without duplicate detection: the
 /// kernel's own would be unusable for a second or two.
-pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
+pub(super) fn plan(hosts: &[Host], segments: &BTreeSet<String>, steps: &mut Vec<Step>) {
     steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding4(true)));
     steps.push(Step::write_sysctl(ROUTER, Sysctl::forwarding6(true)));
     for host in hosts {
@@ -94,6 +103,64 @@ pub(super) fn plan(hosts: &[Host], steps: &mut Vec<Step>) {
                 .protocol(PROTOCOL);
             steps.push(Step::add_route(&host.name, route));
         }
+    }
+    for (number, segment) in segments.iter().enumerate() {
+        switch(number, segment, hosts, steps);
+    }
+}
+
+/// The links, other than the underlay's, that ipvlan networks stand on: without the VLAN, and without those that no
+/// link can be called.
+pub(super) fn segments(deployment: &Deployment) -> BTreeSet<String> {
+    let leaving = deployment
+        .networks
+        .iter()
+        .filter(|network| network.leaves());
+    let parents = leaving.filter_map(|network| match &network.driver {
+        NetworkDriver::Ipvlan { parent, .. } => parent.as_deref(),
+        NetworkDriver::Bridge { .. } => None,
+    });
+    let base = |parent: &str| {
+        parent
+            .split_once('.')
+            .map_or(parent, |(base, _)| base)
+            .to_owned()
+    };
+    parents
+        .map(base)
+        .filter(|base| base != POD_DEVICE)
+        .collect()
+}
+
+/// A host of the lab, as networks are planned on it.
+pub(super) fn site(host: &Host, segments: &BTreeSet<String>) -> Site {
+    let links = std::iter::once(POD_DEVICE).chain(segments.iter().map(String::as_str));
+    let address = |address: &IpAddr| AddressInfo {
+        index: 2,
+        address: Address::new(POD_DEVICE, Subnet::of(*address).host),
+        tentative: false,
+        dad_failed: false,
+        flags: 0,
+        other: Vec::new(),
+    };
+    Site {
+        addresses: host.underlay.iter().map(address).collect(),
+        ..Site::with_links(links)
+    }
+}
+
+/// Every host's end of a segment, and the switch in the middle, which passes VLAN tags on as they are.
+fn switch(number: usize, segment: &str, hosts: &[Host], steps: &mut Vec<Step>) {
+    let bridge = format!("switch{number}");
+    let quiet = |link: Link| link.addr_gen_mode(AddrGenMode::None).up();
+    steps.push(Step::add_link(ROUTER, quiet(Link::bridge(&bridge))));
+    for (host, at) in hosts.iter().zip(1..) {
+        let end = Veth::peer(segment)
+            .netns(&host.name)
+            .addr_gen_mode(AddrGenMode::None)
+            .up();
+        let port = Link::veth(format!("s{number}p{at}"), end).master(&bridge);
+        steps.push(Step::add_link(ROUTER, quiet(port)));
     }
 }
 

@@ -1,0 +1,113 @@
+//! An ipvlan network: its parent, and the slaves in its members.
+//!
+//! ```text
+//! HOST  parent: a link that is there, a VLAN made on one that is there, or a dummy
+//! POD   ethN: a slave of it. L2: the default route via the gateway on the link; L3, L3S: the device is the way
+//! ```
+
+use kraud_netlink::{AddrGenMode, Ipvlan, Link, Parent, Route, ipvlan_parent};
+use kraud_tunnel::mtu::{Layer, Stack};
+
+use super::step::Step;
+use super::{ETHERNET, PROTOCOL};
+use crate::error::Error;
+use crate::model::{Attachment, Network, Pod};
+use crate::site::Site;
+
+/// The parent of an ipvlan network on one host, and what its slaves are like.
+pub(super) struct Port {
+    parent: Parent,
+    /// The largest packet that the parent carries.
+    parent_mtu: u32,
+    /// The largest packet of the network.
+    pub(super) mtu: u32,
+    slave: Ipvlan,
+}
+
+impl Port {
+    /// Finds the parent on a host, or what is to be made in its place.
+    pub(super) fn of(
+        network: &Network,
+        slave: Ipvlan,
+        parent: Option<&str>,
+        host: &str,
+        owner: &str,
+        site: &Site,
+    ) -> Result<Self, Error> {
+        let named = parent.filter(|_| network.leaves());
+        let context = || Error::netlink(format!("{host}: network `{}`", network.name));
+        let parent = ipvlan_parent(named, &network.aid(), owner, &site.links).map_err(context())?;
+        let below = match &parent {
+            Parent::Existing(name) => Some(name),
+            Parent::Made(link) => link.parent.as_ref(),
+        };
+        if let Some(below) = below.and_then(|name| site.link(name))
+            && !below.state.up
+        {
+            return Err(Error::Unplannable(format!(
+                "{host}: network `{}` is on {:?}, which is down: ip link set {} up",
+                network.name, below.link.name, below.link.name
+            )));
+        }
+        let link_mtu = |name: &str| site.link(name).and_then(|info| info.link.mtu);
+        let parent_mtu = match &parent {
+            Parent::Existing(name) => link_mtu(name),
+            Parent::Made(link) => {
+                let below = link.parent.as_deref().and_then(link_mtu);
+                below.and_then(|mtu| Stack::new(mtu, &[Layer::Vlan]).mtu())
+            }
+        };
+        let parent_mtu = parent_mtu.unwrap_or(ETHERNET);
+        Ok(Self {
+            parent,
+            parent_mtu,
+            mtu: network
+                .mtu
+                .map_or(parent_mtu, |asked| asked.min(parent_mtu)),
+            slave,
+        })
+    }
+
+    /// The parent's name.
+    pub(super) fn parent(&self) -> &str {
+        self.parent.name()
+    }
+
+    /// The parent, if it has to be made: networks on one VLAN make it once.
+    pub(super) fn made(&self) -> Option<Link> {
+        match &self.parent {
+            Parent::Existing(_) => None,
+            Parent::Made(link) => {
+                let link = (**link).clone();
+                Some(link.mtu(self.parent_mtu).addr_gen_mode(AddrGenMode::None))
+            }
+        }
+    }
+
+    /// The way to an L3 network's subnets by the parent (row C21). The host itself still does not reach the slaves.
+    pub(super) fn host(&self, host: &str, network: &Network, steps: &mut Vec<Step>) {
+        if network.is_routed_at_the_device() && network.leaves() {
+            for subnet in &network.subnets {
+                let route = Route::new(subnet.net).dev(self.parent());
+                steps.push(Step::add_route(host, route.protocol(PROTOCOL)));
+            }
+        }
+    }
+
+    /// The pod's slave. All slaves have their parent's hardware address, so none makes a link-local address of it.
+    pub(super) fn pod(
+        &self,
+        host: &str,
+        pod: &Pod,
+        attachment: &Attachment,
+        steps: &mut Vec<Step>,
+    ) {
+        let link = Link::new(&attachment.device, self.slave)
+            .parent(self.parent())
+            .netns(&pod.name)
+            .mtu(self.mtu)
+            .addr_gen_mode(AddrGenMode::None)
+            .up();
+        steps.push(Step::add_link(host, link));
+    }
+}
