@@ -11,6 +11,7 @@ pub mod allocate;
 pub mod cli;
 pub mod commands;
 pub mod diagnostics;
+pub mod docker_api;
 pub mod error;
 pub mod identity;
 pub mod input;

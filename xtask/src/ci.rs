@@ -46,6 +46,12 @@ const STEPS: &[Step] = &[
         run: test,
     },
     Step {
+        name: "docker",
+        about: "docker's own client asks our API",
+        tools: &["cc", "docker"],
+        run: docker,
+    },
+    Step {
         name: "features",
         about: "each library alone: default features, and none",
         tools: &["cc"],
@@ -203,6 +209,12 @@ fn test() -> Result<Verdict> {
         "--all-features",
     ];
     shell::run(&mut cargo(&arguments))?;
+    Ok(Verdict::Passed)
+}
+
+fn docker() -> Result<Verdict> {
+    let arguments = ["test", "--package", "kraud-demo", "--test", "docker"];
+    shell::run(cargo(&arguments).args(["--", "--ignored"]))?;
     Ok(Verdict::Passed)
 }
 

@@ -26,6 +26,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "cc", from: From::Debian("gcc") },
     Tool { program: "c++", from: From::Debian("g++") }, // libFuzzer is C++
     Tool { program: "busybox", from: From::Debian("busybox-static") },
+    Tool { program: "docker", from: From::Debian("docker.io") }, // its client; nothing needs the daemon
     Tool { program: "depmod", from: From::Debian("kmod") },
     Tool { program: "ip", from: From::Debian("iproute2") },
     Tool { program: "nft", from: From::Debian("nftables") },

@@ -7,6 +7,7 @@ mod lists;
 mod mtu;
 mod output;
 mod plan;
+mod serve;
 
 use clap::{Parser, Subcommand};
 
@@ -20,6 +21,7 @@ pub use lists::{
 pub use mtu::{Family, MtuArgs};
 pub use output::{Global, Output};
 pub use plan::{PlanArgs, PlanOutput};
+pub use serve::{DockerApiArgs, ServeCommand, UnixAddress};
 
 /// Networks of compose files, with fixed addresses, across hosts.
 #[derive(Debug, Parser)]
@@ -62,4 +64,7 @@ pub enum Command {
     /// Prefixes and addresses, with their owners
     #[command(subcommand)]
     Ipam(IpamCommand),
+    /// Answer to other programs
+    #[command(subcommand)]
+    Serve(ServeCommand),
 }

@@ -26,3 +26,15 @@ pub struct Global {
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
+
+impl Global {
+    /// Errors alone, without colours.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self {
+            color: ColorChoice::Never,
+            quiet: true,
+            verbose: false,
+        }
+    }
+}

@@ -136,8 +136,9 @@ fn inspect(args: &InspectArgs, talk: &Talk) -> Result<(), Error> {
     let views = NetworkView::of(&found.listed());
     let mut networks: Vec<NetworkInspect> = Vec::new();
     for query in &args.queries {
-        let meant = |view: &NetworkView| view.is_meant_by(query);
-        networks.push(one(views.clone(), meant, "network", query)?.inspect());
+        let found = NetworkView::find(&views, query);
+        let network = found.map_err(|matches| ambiguous("network", query, matches))?;
+        networks.push(network.inspect());
     }
     let Some(format) = &args.format else {
         return match args.output {
@@ -180,15 +181,18 @@ fn export(args: &ExportArgs, talk: &Talk) -> Result<(), Error> {
 
 /// The only one of `all` that is meant.
 fn one<T>(all: Vec<T>, meant: impl Fn(&T) -> bool, kind: &str, query: &str) -> Result<T, Error> {
-    let mut found = all.into_iter().filter(meant);
-    let first = found
-        .next()
-        .ok_or_else(|| Error::NotFound(format!("no {kind} is called `{query}`")))?;
-    match found.count() {
-        0 => Ok(first),
-        others => Err(Error::NotFound(format!(
-            "`{query}` names {} {kind}s: give the whole id, or the namespace as well",
-            others + 1
-        ))),
+    let mut found: Vec<T> = all.into_iter().filter(meant).collect();
+    match (found.len(), found.pop()) {
+        (1, Some(only)) => Ok(only),
+        (matches, _) => Err(ambiguous(kind, query, matches)),
     }
+}
+
+fn ambiguous(kind: &str, query: &str, matches: usize) -> Error {
+    Error::NotFound(match matches {
+        0 => format!("no {kind} is called `{query}`"),
+        _ => format!(
+            "`{query}` names {matches} {kind}s: give the whole id, or the namespace as well"
+        ),
+    })
 }

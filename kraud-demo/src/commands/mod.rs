@@ -6,6 +6,7 @@ mod lists;
 mod mtu;
 mod plan;
 mod print;
+mod serve;
 
 use kraud_compose::Project;
 
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
         Command::Network(command) => lists::network(command, talk),
         Command::Ns(command) => lists::namespace(command, talk),
         Command::Overlay(command) => lists::overlay(command, talk),
+        Command::Serve(command) => serve::run(command, talk),
         Command::Vpc(command) => lists::vpc(command, talk),
     }?;
     Ok(exit::OK)

@@ -212,10 +212,31 @@ impl NetworkView {
         }
     }
 
-    /// Whether a user means this one, as docker finds a network: by name, by id, or by the beginning of an id.
+    /// The one that a user means, as docker finds a network: by its name or id, else by the beginning of its id.
+    ///
+    /// # Errors
+    ///
+    /// How many there are, if not one.
+    pub fn find<'a>(all: &'a [Self], query: &str) -> Result<&'a Self, usize> {
+        let exact = |network: &&Self| network.name == query || network.id == query;
+        if let Some(exact) = all.iter().find(exact) {
+            return Ok(exact);
+        }
+        let begins = |network: &&Self| !query.is_empty() && network.id.starts_with(query);
+        let found: Vec<&Self> = all.iter().filter(begins).collect();
+        match found[..] {
+            [only] => Ok(only),
+            _ => Err(found.len()),
+        }
+    }
+
+    /// The element of docker's `GET /networks`: all but the members, which dockerd does not list there either.
     #[must_use]
-    pub fn is_meant_by(&self, query: &str) -> bool {
-        !query.is_empty() && (self.name == query || self.id.starts_with(query))
+    pub fn summary(&self) -> NetworkInspect {
+        NetworkInspect {
+            containers: BTreeMap::new(),
+            ..self.inspect()
+        }
     }
 
     /// The row of `network ls`.
