@@ -7,8 +7,9 @@
 //! only that the cases work.
 
 use std::hint::black_box;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
+use kraud_benches::instructions::{self, Case};
 use kraud_tunnel::{Decapsulator, Encapsulator, Endpoints, wire};
 
 #[cfg(feature = "rivals")]
@@ -17,13 +18,6 @@ mod rivals;
 
 const HEADROOM: usize = 128;
 const PACKETS: u64 = 2_000;
-
-/// A case: its name, the most instructions that a packet may take, and the work itself.
-struct Case {
-    name: &'static str,
-    budget: Option<f64>,
-    run: fn(u64),
-}
 
 const CASES: &[Case] = &[
     Case {
@@ -105,92 +99,7 @@ const RATIOS: &[(&str, &str, f64)] = &[
 ];
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with("--"))
-        .collect();
-    if let [name, count] = args.as_slice() {
-        let case = CASES
-            .iter()
-            .find(|case| case.name == name)
-            .expect("a case of this name");
-        (case.run)(count.parse().expect("a number of packets"));
-        return ExitCode::SUCCESS;
-    }
-    let mut results = Vec::new();
-    for case in CASES {
-        (case.run)(10);
-        match (count(case.name, PACKETS), count(case.name, 2 * PACKETS)) {
-            (Some(once), Some(twice)) => {
-                results.push((case, (twice - once) as f64 / PACKETS as f64));
-            }
-            _ => println!(
-                "tunnel/{}: works; not counted, valgrind is not installed",
-                case.name
-            ),
-        }
-    }
-    report(&results)
-}
-
-fn report(results: &[(&Case, f64)]) -> ExitCode {
-    let mut failed = false;
-    for (case, instructions) in results {
-        let over = case.budget.is_some_and(|budget| *instructions > budget);
-        failed |= over;
-        let budget = case
-            .budget
-            .map_or(String::new(), |b| format!("  budget {b}"));
-        let verdict = if over { "  EXCEEDED" } else { "" };
-        println!(
-            "tunnel/{:<38} {instructions:>7.1} instructions{budget}{verdict}",
-            case.name
-        );
-    }
-    let find = |name| {
-        results
-            .iter()
-            .find(|(case, _)| case.name == name)
-            .map(|(_, count)| *count)
-    };
-    for (ours, rival, most) in RATIOS {
-        let (Some(a), Some(b)) = (find(*ours), find(*rival)) else {
-            continue;
-        };
-        let over = a / b > *most;
-        failed |= over;
-        let verdict = if over { "  EXCEEDED" } else { "" };
-        println!(
-            "tunnel/{ours} : {rival} = {:.2}  at most {most}{verdict}",
-            a / b
-        );
-    }
-    if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
-}
-
-/// Instructions of this program running one case, or `None` without valgrind.
-fn count(name: &str, packets: u64) -> Option<u64> {
-    let output = Command::new("valgrind")
-        .args([
-            "--tool=cachegrind",
-            "--cache-sim=no",
-            "--cachegrind-out-file=/dev/null",
-        ])
-        .arg(std::env::current_exe().ok()?)
-        .args([name, &packets.to_string()])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success(),
-        "{name} failed under valgrind:\n{text}"
-    );
-    let line = text.lines().find(|line| line.contains("refs:"))?;
-    line.rsplit(' ').next()?.replace(',', "").parse().ok()
+    instructions::main("tunnel", CASES, RATIOS, PACKETS)
 }
 
 fn tunnel() -> Endpoints {

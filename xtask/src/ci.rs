@@ -253,6 +253,8 @@ fn bench() -> Result<Verdict> {
         "kraud-benches",
         "--bench",
         "tunnel_instructions",
+        "--bench",
+        "compose_instructions",
     ];
     shell::run(&mut cargo(&counted))?;
     Ok(Verdict::Passed)
