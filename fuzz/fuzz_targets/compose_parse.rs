@@ -1,5 +1,5 @@
-//! Any bytes as a compose file, under every profile and dialect: no panic, findings in order, and
-//! every span inside of its file.
+//! Any bytes as a compose file, under every profile and dialect: no panic, findings in order, every
+//! span inside of its file, and the same tree by the quick and by the full YAML reader.
 #![no_main]
 
 use kraud_compose::{Budget, Dialect, Options, Profile, Project, Sources};
@@ -12,6 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(rest) else {
         return;
     };
+    assert_eq!(kraud_compose::disagreement_of_readers(text), None);
     let profile = match switches & 3 {
         0 => Profile::Compat,
         1 => Profile::Lint,

@@ -87,5 +87,12 @@ pub use report::{
     SarifDriver, SarifFix, SarifLocation, SarifMessage, SarifPhysicalLocation, SarifRegion,
     SarifReplacement, SarifResult, SarifRule, SarifRun, SarifTool, SarifUri, lint,
 };
+/// Where the two YAML readers differ on a text: asked by the fuzz targets, nothing for users.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[must_use]
+pub fn disagreement_of_readers(text: &str) -> Option<String> {
+    yaml::disagreement(text)
+}
 pub use source::{MemoryProvider, NoProvider, Provider, ProviderError, Sources, StdProvider};
 pub use span::{FileId, Location, Position, SourceFile, SourceMap, Span, Spanned};

@@ -191,7 +191,12 @@ impl Tree {
         })
     }
 
-    fn text(&self, span: Span, text: Text) -> &str {
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(super) fn text(&self, span: Span, text: Text) -> &str {
         let range = text.start as usize..text.end as usize;
         let from = if text.own {
             Some(self.buffer.as_str())
@@ -213,23 +218,27 @@ impl Tree {
     /// The items of a sequence, aliases followed; `None` for anything else.
     pub(crate) fn items(&self, id: NodeId) -> Option<&[NodeId]> {
         match self.get(id).kind {
-            Kind::Seq { start, len } => {
-                let start = start as usize;
-                self.items.get(start..start + len as usize)
-            }
+            Kind::Seq { start, len } => self.items_at(start, len),
             _ => None,
         }
+    }
+
+    pub(super) fn items_at(&self, start: u32, len: u32) -> Option<&[NodeId]> {
+        self.items
+            .get(start as usize..start as usize + len as usize)
     }
 
     /// The entries of a mapping, aliases followed; `None` for anything else.
     pub(crate) fn entries(&self, id: NodeId) -> Option<&[Entry]> {
         match self.get(id).kind {
-            Kind::Map { start, len } => {
-                let start = start as usize;
-                self.entries.get(start..start + len as usize)
-            }
+            Kind::Map { start, len } => self.entries_at(start, len),
             _ => None,
         }
+    }
+
+    pub(super) fn entries_at(&self, start: u32, len: u32) -> Option<&[Entry]> {
+        let start = start as usize;
+        self.entries.get(start..start + len as usize)
     }
 
     /// The entry of a mapping with this key. O(entries).
