@@ -10,6 +10,7 @@
 pub mod allocate;
 pub mod cli;
 pub mod commands;
+pub mod conflicts;
 pub mod diagnostics;
 pub mod docker_api;
 pub mod error;

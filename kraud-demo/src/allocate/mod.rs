@@ -72,7 +72,7 @@ pub fn allocate(
         networks: network_subnets,
     };
     let pods = pods::allocate(project, &namespace, &hosts, &networks, &mut subnets)?;
-    Ok(Deployment {
+    let mut deployment = Deployment {
         scope,
         vpc,
         namespace,
@@ -80,8 +80,10 @@ pub fn allocate(
         overlays,
         networks,
         pods,
-        notes: notes::of(project),
-    })
+        notes: Vec::new(),
+    };
+    deployment.notes = notes::of(project, &deployment);
+    Ok(deployment)
 }
 
 /// Refuses a network that somebody else would have to make.

@@ -23,6 +23,8 @@ const GATEWAY_MODE: [(Family, &str); 2] = [
 const MTU: &str = "com.docker.network.driver.mtu";
 /// The same as [`MASQUERADE`], for drivers that docker never masquerades.
 const KRAUD_MASQUERADE: &str = "kraud.masquerade";
+/// Choose the mode of ipvlan for many members rather than for those that need broadcast.
+const KRAUD_SCALE: &str = "kraud.scale";
 
 /// The allocators of one network, in the order of its subnets.
 #[derive(Debug)]
@@ -48,10 +50,10 @@ pub(super) fn allocate(
         let mut subnets = Vec::new();
         let mut own_allocators = Vec::new();
         for (net, pool) in nets(network, namespace, space)? {
-            let egress = egress(network, Family::of_prefix(net))?;
+            let egress = egress(network, &driver, Family::of_prefix(net))?;
             let gateway = match egress {
                 Egress::Isolated => None,
-                _ => gateway(network, project.dialect, net, pool),
+                _ => gateway(&driver, project.dialect, net, pool),
             };
             let mut builder = space::subnet(net, pool, &scope.seed());
             if let Some(address) = reserved(network, gateway, net, pool) {
@@ -98,9 +100,10 @@ fn driver(network: &Network, aid: &str) -> Result<NetworkDriver, Error> {
         }
         Driver::Ipvlan => {
             let options = &network.ipvlan;
+            let mode = mode(network)?;
             let parent = options.parent.as_ref().map(|parent| parent.value.clone());
             Ok(NetworkDriver::Ipvlan {
-                mode: match options.mode {
+                mode: match mode {
                     IpvlanMode::L2 => netlink::IpvlanMode::L2,
                     IpvlanMode::L3 => netlink::IpvlanMode::L3,
                     IpvlanMode::L3s => netlink::IpvlanMode::L3S,
@@ -119,6 +122,19 @@ fn driver(network: &Network, aid: &str) -> Result<NetworkDriver, Error> {
             network.key.value
         ))),
     }
+}
+
+/// The mode of an ipvlan network: as written, else L2, or L3 when asked for scale (row C33). L2 is one broadcast domain
+/// with the wire below it, with all that floods and loops there; L3 ends at the host, floods nothing and wants a route.
+fn mode(network: &Network) -> Result<IpvlanMode, Error> {
+    let scale = flag(network, KRAUD_SCALE)?.unwrap_or(false);
+    let written = ["ipvlan_mode", "mode"]
+        .iter()
+        .any(|key| option(network, key).is_some());
+    Ok(match written {
+        false if scale => IpvlanMode::L3,
+        _ => network.ipvlan.mode,
+    })
 }
 
 /// The subnets of the file, and one more for each family that it asks for without giving one (rows C7, C22, B6).
@@ -149,16 +165,21 @@ fn nets<'a>(
 }
 
 /// Where members send what is for elsewhere.
-fn gateway(network: &Network, dialect: Dialect, net: IpNet, pool: Option<&Pool>) -> Option<IpAddr> {
-    let written = pool.and_then(|pool| pool.gateway);
-    // Today's docker engine gives an ipvlan network no gateway by itself, unlike that of the documents (row C4).
-    if dialect == Dialect::Docker && network.driver == Driver::Ipvlan && written.is_none() {
-        return None;
-    }
-    match pool {
-        Some(pool) => network.gateway(pool),
-        None if network.driver == Driver::Ipvlan && network.ipvlan.mode != IpvlanMode::L2 => None,
-        None => Some(first_usable(net)),
+fn gateway(
+    driver: &NetworkDriver,
+    dialect: Dialect,
+    net: IpNet,
+    pool: Option<&Pool>,
+) -> Option<IpAddr> {
+    let written = pool
+        .and_then(|pool| pool.gateway)
+        .map(|gateway| gateway.value);
+    match driver {
+        // The device itself is the way (row C18).
+        NetworkDriver::Ipvlan { mode, .. } if *mode != netlink::IpvlanMode::L2 => None,
+        // Today's docker engine gives an ipvlan network no gateway by itself, unlike that of the documents (row C4).
+        NetworkDriver::Ipvlan { .. } if dialect == Dialect::Docker => written,
+        _ => written.or_else(|| Some(first_usable(net))),
     }
 }
 
@@ -178,7 +199,7 @@ fn reserved(
 }
 
 /// What becomes of packets of this family that leave (rows B10, B12).
-fn egress(network: &Network, family: Family) -> Result<Egress, Error> {
+fn egress(network: &Network, driver: &NetworkDriver, family: Family) -> Result<Egress, Error> {
     let masquerade = match flag(network, KRAUD_MASQUERADE)? {
         Some(on) => Some(on),
         None => flag(network, MASQUERADE)?,
@@ -186,9 +207,9 @@ fn egress(network: &Network, family: Family) -> Result<Egress, Error> {
     if network.is_internal() {
         return Ok(Egress::Isolated);
     }
-    if network.driver == Driver::Ipvlan {
-        return match (masquerade, &network.ipvlan.parent, network.ipvlan.mode) {
-            (Some(true), Some(_), IpvlanMode::L3s) => Ok(Egress::Masqueraded),
+    if let NetworkDriver::Ipvlan { parent, mode, .. } = driver {
+        return match (masquerade, parent, mode) {
+            (Some(true), Some(_), netlink::IpvlanMode::L3S) => Ok(Egress::Masqueraded),
             (Some(true), ..) => Err(Error::Unplannable(format!(
                 "network `{}` cannot be masqueraded: only ipvlan l3s on a parent passes the host's packet filter both \
                  ways; set `ipvlan_mode: l3s`, or let the router in front of it do it",

@@ -10,6 +10,7 @@ use super::firewall::{self, Exit};
 use super::ipvlan::Port;
 use super::step::Step;
 use super::{ETHERNET, PROTOCOL, PlannedNetwork, bridge};
+use crate::conflicts;
 use crate::error::Error;
 use crate::model::{Attachment, Deployment, Family, Network, NetworkDriver, Pod};
 use crate::site::Site;
@@ -41,7 +42,8 @@ impl Placed<'_> {
 ///
 /// # Errors
 ///
-/// [`Error::Netlink`] for a parent that is not there and cannot be made, [`Error::Unplannable`] for one that is down.
+/// Those of [`conflicts::check`]; [`Error::Netlink`] for a parent that is not there and cannot be made,
+/// [`Error::Unplannable`] for one that is down.
 pub(super) fn plan(
     deployment: &Deployment,
     host: usize,
@@ -50,6 +52,7 @@ pub(super) fn plan(
 ) -> Result<Vec<PlannedNetwork>, Error> {
     let owner = deployment.owner();
     let name = deployment.hosts[host].name.as_str();
+    conflicts::check(deployment, host, site)?;
     let placed = placed(deployment, host, &owner, site)?;
 
     let routed = |family| {
