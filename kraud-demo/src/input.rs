@@ -11,7 +11,7 @@ use kraud_compose::{
 use crate::cli::Input;
 use crate::diagnostics;
 use crate::error::Error;
-use crate::talk::Talk;
+use crate::talk::{self, Talk};
 
 /// The files that docker compose looks for, in its order.
 const DEFAULT_FILES: [&str; 4] = [
@@ -112,8 +112,8 @@ fn parse(input: &Input, files: Vec<File>, talk: &Talk) -> Result<Project, Error>
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .count();
-    if errors > 0 || !talk.is_quiet() {
-        eprint!("{rendered}");
+    if !diagnostics.is_empty() && (errors > 0 || !talk.is_quiet()) {
+        talk::error(format_args!("{}\n", rendered.trim_end()));
     }
     project
         .filter(|_| errors == 0)

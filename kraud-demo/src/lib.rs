@@ -12,6 +12,7 @@ pub mod cli;
 pub mod commands;
 pub mod conflicts;
 pub mod diagnostics;
+pub mod dns;
 pub mod docker_api;
 pub mod error;
 pub mod identity;

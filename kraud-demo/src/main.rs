@@ -8,7 +8,7 @@ use clap::Parser;
 use kraud_demo::cli::Cli;
 use kraud_demo::commands;
 use kraud_demo::error::exit;
-use kraud_demo::talk::Talk;
+use kraud_demo::talk::{self, Talk};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match commands::run(&cli, &talk) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error}");
+            talk::error(format_args!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

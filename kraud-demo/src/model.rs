@@ -159,6 +159,14 @@ impl Pod {
     }
 }
 
+impl Pod {
+    /// Whether it has any network at all.
+    #[must_use]
+    pub fn is_networked(&self) -> bool {
+        self.address.is_some() || !self.attachments.is_empty()
+    }
+}
+
 impl Overlay {
     /// The short id; see [`aid`].
     #[must_use]

@@ -1,7 +1,7 @@
 //! What is said on stderr while a command runs. Data goes to stdout, by [`crate::commands::print_text`].
 
 use std::fmt::Display;
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 use clap::ColorChoice;
 
@@ -40,14 +40,14 @@ impl Talk {
     /// Says something unless `--quiet`.
     pub fn say(&self, text: impl Display) {
         if self.level >= Level::Normal {
-            eprintln!("{text}");
+            error(text);
         }
     }
 
     /// Says something with `--verbose` only.
     pub fn detail(&self, text: impl Display) {
         if self.level >= Level::Verbose {
-            eprintln!("{text}");
+            error(text);
         }
     }
 
@@ -76,4 +76,9 @@ impl Talk {
             ColorChoice::Auto => is_terminal && !self.no_color,
         }
     }
+}
+
+/// Says something whatever was asked for. Nobody may be listening any more: unlike `eprintln!` that ends nothing.
+pub fn error(text: impl Display) {
+    let _ = writeln!(stderr(), "{text}");
 }

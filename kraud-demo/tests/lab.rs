@@ -172,3 +172,92 @@ fn where_user_namespaces_are_forbidden_it_says_so_and_what_to_do() {
         run.stderr
     );
 }
+
+#[test]
+#[ignore = "needs root or a user namespace, and /dev/net/tun"]
+fn a05_a06_every_pod_is_told_by_dns_what_the_table_says() {
+    let report = kraud(["lab", "--dns", "-o", "json"]).json();
+    all_as_expected(&report);
+    let names = report["names"].as_array().unwrap();
+    assert!(names.iter().all(|name| name["ok"] == true));
+    let answers = |pod: &str, name: &str| {
+        let row = names
+            .iter()
+            .find(|row| row["pod"] == pod && row["name"] == name);
+        row.unwrap()["expect"].clone()
+    };
+    let both = answers("nextcloud-app-1", "db");
+    assert_eq!(both.as_array().unwrap().len(), 2, "VPC and overlay");
+    assert_eq!(both[1], "192.168.2.2");
+    assert_eq!(both, answers("nextcloud-app-1", "db.nextcloud"));
+    let vpc_only = answers("nextcloud-redis-1", "db");
+    assert_eq!(
+        vpc_only.as_array().unwrap().len(),
+        1,
+        "no overlay is shared"
+    );
+    assert!(answers("nextcloud-db-1", "nobody.nowhere").is_null());
+}
+
+/// The C library's resolver, by `getent`, with nothing but our responder in its `resolv.conf`.
+#[test]
+#[ignore = "needs root, to put another resolv.conf in place, and /dev/net/tun"]
+fn a05_a06_the_c_library_resolves_names_in_a_pod() {
+    use std::io::{BufRead, BufReader};
+    let mut lab = std::process::Command::new(binary())
+        .args(["lab", "--dns", "--keep", "-o", "json"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut paths = std::collections::BTreeMap::new();
+    for line in BufReader::new(lab.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some((path, pod)) = line
+            .strip_prefix("nsenter --net=")
+            .and_then(|rest| rest.split_once("  # "))
+        {
+            paths.insert(pod.to_owned(), path.to_owned());
+        }
+        if line.starts_with("up until interrupted") {
+            break;
+        }
+    }
+    let resolv = TextFile::new("resolv.conf", "nameserver 127.127.127.127\n");
+    let nsswitch = TextFile::new("nsswitch.conf", "hosts: dns\n");
+    let getent = |pod: &str, arguments: &str| {
+        let script = format!(
+            "mount --bind {} /etc/resolv.conf && mount --bind {} /etc/nsswitch.conf && nsenter --net={} getent {arguments}",
+            resolv.path(),
+            nsswitch.path(),
+            paths[pod],
+        );
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-m", "sh", "-c", &script]);
+        let run = common::finished(command.output().unwrap());
+        (run.code, run.stdout)
+    };
+    let results = [
+        getent("nextcloud-app-1", "ahostsv4 db"),
+        getent("nextcloud-app-1", "ahostsv6 db.nextcloud"),
+        getent("nextcloud-redis-1", "ahostsv4 db"),
+        getent("nextcloud-redis-1", "ahosts nobody"),
+    ];
+    let id = lab.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(lab.wait().unwrap().success());
+    assert_eq!(results[0].0, 0);
+    assert!(results[0].1.starts_with("192.168.2.2 "), "{results:?}");
+    assert!(
+        results[1].0 == 0 && results[1].1.starts_with("fd"),
+        "{results:?}"
+    );
+    assert_eq!(results[2].0, 2, "it exists, but not over IPv4: {results:?}");
+    assert_eq!(results[3].0, 2, "nobody is nobody: {results:?}");
+}

@@ -24,6 +24,9 @@ pub struct LabArgs {
     /// Stay up after the checks until interrupted; prints the path of every namespace
     #[arg(long)]
     pub keep: bool,
+    /// Let a DNS responder answer in every pod's namespace, at 127.127.127.127
+    #[arg(long)]
+    pub dns: bool,
     /// Format of the result
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,

@@ -21,7 +21,7 @@ pub use lists::{
 pub use mtu::{Family, MtuArgs};
 pub use output::{Global, Output};
 pub use plan::{PlanArgs, PlanOutput};
-pub use serve::{DockerApiArgs, ServeCommand, UnixAddress};
+pub use serve::{DnsArgs, DockerApiArgs, ServeCommand, UnixAddress};
 
 /// Networks of compose files, with fixed addresses, across hosts.
 #[derive(Debug, Parser)]

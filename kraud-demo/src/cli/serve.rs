@@ -12,6 +12,19 @@ use super::Input;
 pub enum ServeCommand {
     /// Answer `docker network ls` and `docker network inspect`, read-only, until interrupted
     DockerApi(DockerApiArgs),
+    /// Answer to names in pods' namespaces, at 127.127.127.127, until interrupted
+    Dns(DnsArgs),
+}
+
+/// Arguments of `serve dns`.
+#[derive(Debug, Args)]
+pub struct DnsArgs {
+    /// The pods, by name; each lives in the named network namespace of the same name, or in `POD=PATH`
+    #[arg(required = true, value_name = "POD[=PATH]")]
+    pub pods: Vec<String>,
+    /// The compose file.
+    #[command(flatten)]
+    pub input: Input,
 }
 
 /// Arguments of `serve docker-api`.

@@ -4,6 +4,7 @@
 //! behind however the process ends.
 
 pub mod checks;
+pub mod names;
 pub mod ping;
 pub mod report;
 pub mod signals;
@@ -17,12 +18,14 @@ use crate::commands::{deployment, print_as};
 use crate::error::Error;
 use crate::input;
 use crate::keys::{self, Keys};
-use crate::model::{Deployment, Pod};
+use crate::model::Deployment;
+use crate::names::Names;
 use crate::plan::{Plan, Plane, ROUTER};
 use crate::plane::{self, Machine};
 use crate::privilege::{self, Privilege};
-use crate::talk::Talk;
+use crate::talk::{self, Talk};
 
+use self::names::Responders;
 use ping::Pinger;
 use report::{HostRow, NamespacePath, PeerRow, Report, pod_rows};
 pub use signals::Interrupt;
@@ -61,7 +64,12 @@ pub fn run(args: &LabArgs, talk: &Talk) -> Result<(), Error> {
         plan.namespaces.len()
     ));
     let machine = Machine::up(&plan, &deployment, &keys, plane, &interrupt)?;
-    let report = examine(
+    let names = Names::in_vpc(&deployment.scope, [&deployment]);
+    let responders = args
+        .dns
+        .then(|| Responders::start(&machine, &deployment, names.clone()))
+        .transpose()?;
+    let mut report = examine(
         &deployment,
         &plan,
         &keys,
@@ -72,10 +80,16 @@ pub fn run(args: &LabArgs, talk: &Talk) -> Result<(), Error> {
         &interrupt,
         talk,
     )?;
+    if responders.is_some() {
+        report.names = names::check(&machine, &deployment, &names)?;
+        report.ok = report.tally().1 == 0;
+    }
     print_as(args.output, &report, || report.text())?;
     if args.keep {
         keep(&report, &interrupt);
     }
+    // Their sockets keep the namespaces.
+    drop(responders);
     drop(machine);
     talk.say("everything is down again");
     let (total, failed) = report.tally();
@@ -109,8 +123,8 @@ fn examine(
     let sniffer = Sniffer::start(packets, port);
 
     let mut pingers = BTreeMap::new();
-    let joined = |pod: &&Pod| pod.address.is_some() || !pod.attachments.is_empty();
-    for (identifier, pod) in (1u16..).zip(deployment.pods.iter().filter(joined)) {
+    let joined = deployment.pods.iter().filter(|pod| pod.is_networked());
+    for (identifier, pod) in (1u16..).zip(joined) {
         let pinger = machine.run_in(&pod.name, move || Pinger::open(identifier))?;
         pingers.insert(
             pod.name.clone(),
@@ -151,6 +165,7 @@ fn examine(
         pods: pod_rows(deployment),
         listings: crate::listings::Listings::of(deployment),
         pings,
+        names: Vec::new(),
         peers: peers(deployment, machine, plane, keys)?,
         underlay,
         namespaces: namespaces
@@ -194,9 +209,12 @@ fn peers(
 /// Waits for a signal, with everything up.
 fn keep(report: &Report, interrupt: &Interrupt) {
     for namespace in &report.namespaces {
-        eprintln!("nsenter --net={}  # {}", namespace.path, namespace.name);
+        talk::error(format_args!(
+            "nsenter --net={}  # {}",
+            namespace.path, namespace.name
+        ));
     }
-    eprintln!("up until interrupted (Ctrl-C)");
+    talk::error("up until interrupted (Ctrl-C)");
     while !interrupt.is_set() {
         std::thread::sleep(Duration::from_millis(50));
     }

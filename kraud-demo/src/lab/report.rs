@@ -1,11 +1,13 @@
 //! What `lab` found, for people and for programs.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Serialize;
 
+use crate::dns::client;
 use crate::lab::ping::Outcome;
 use crate::lab::sniffer::Seen;
 use crate::listings::Listings;
@@ -31,6 +33,9 @@ pub struct Report {
     pub listings: Listings,
     /// Every echo request.
     pub pings: Vec<PingRow>,
+    /// What the pods' DNS responders answered, with `--dns`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<NameRow>,
     /// WireGuard's counters, where the kernel keeps them.
     pub peers: Vec<PeerRow>,
     /// What was seen on the underlay while the pods talked.
@@ -129,6 +134,22 @@ pub struct PingRow {
     pub instead: Option<String>,
 }
 
+/// A name that a pod asked its DNS responder for.
+#[derive(Clone, Debug, Serialize)]
+pub struct NameRow {
+    /// The asking pod.
+    pub pod: String,
+    /// The name.
+    pub name: String,
+    /// The addresses that it should stand for; none at all if it should not exist.
+    pub expect: Option<Vec<IpAddr>>,
+    /// Whether that was the answer.
+    pub ok: bool,
+    /// What the answer was instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
+}
+
 /// The fate of an echo request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,6 +173,34 @@ pub struct PeerRow {
     pub rx_bytes: u64,
     /// Bytes sent.
     pub tx_bytes: u64,
+}
+
+impl NameRow {
+    /// Compares an answer with what it should be.
+    #[must_use]
+    pub fn new(
+        pod: &str,
+        name: &str,
+        expect: Option<Vec<IpAddr>>,
+        answer: io::Result<client::Answer>,
+    ) -> Self {
+        let instead = match &answer {
+            Ok(answer) if answer.exists == expect.is_some() => {
+                let told = &answer.addresses;
+                (*told != expect.clone().unwrap_or_default()).then(|| format!("{told:?}"))
+            }
+            Ok(answer) if answer.exists => Some("the name exists".to_owned()),
+            Ok(_) => Some("the name does not exist".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        Self {
+            pod: pod.to_owned(),
+            name: name.to_owned(),
+            expect,
+            ok: instead.is_none(),
+            instead,
+        }
+    }
 }
 
 impl PingRow {
@@ -185,9 +234,10 @@ impl Report {
         let pings = self.pings.iter().filter(|ping| !ping.ok).count();
         let silent_peers = self.peers.iter().filter(|peer| !peer.handshake).count();
         let plaintext = usize::from(self.underlay.plaintext > 0);
+        let names = self.names.iter().filter(|name| !name.ok).count();
         (
-            self.pings.len() + self.peers.len() + 1,
-            pings + silent_peers + plaintext,
+            self.pings.len() + self.peers.len() + self.names.len() + 1,
+            pings + silent_peers + names + plaintext,
         )
     }
 
@@ -214,6 +264,21 @@ impl Report {
                 "wireguard: {} <- {}: {state}, {} B received, {} B sent\n",
                 peer.host, peer.peer, peer.rx_bytes, peer.tx_bytes
             ));
+        }
+        if !self.names.is_empty() {
+            let wrong: Vec<&NameRow> = self.names.iter().filter(|name| !name.ok).collect();
+            text.push_str(&format!(
+                "names: {} of {} answers as expected\n",
+                self.names.len() - wrong.len(),
+                self.names.len()
+            ));
+            for NameRow {
+                pod, name, instead, ..
+            } in wrong
+            {
+                let instead = instead.as_deref().unwrap_or_default();
+                text.push_str(&format!("  {pod} asked for {name}: {instead}\n"));
+            }
         }
         for (command, table) in self.listings.tables() {
             text.push_str(&format!("\n$ kraud-demo {command}\n{table}"));

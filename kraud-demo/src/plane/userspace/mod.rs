@@ -94,7 +94,9 @@ impl Drop for Userspace {
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so on stderr already; the namespaces go down either way.
             if let Ok(Err(error)) = thread.join() {
-                eprintln!("warning: the userspace plane of a host did not run: {error}");
+                crate::talk::error(format_args!(
+                    "warning: the userspace plane of a host did not run: {error}"
+                ));
             }
         }
     }
