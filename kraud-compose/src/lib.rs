@@ -75,10 +75,10 @@ pub use dotenv::{EnvFileError, EnvFileReason, parse_env_file};
 pub use interpolate::{InterpolateError, interpolate};
 pub use lower::project_name as normalize_project_name;
 pub use model::{
-    DependsOn, Driver, Endpoint, ExtraHost, Ipam, IpipOptions, Ipv4Assignment, Ipv6Assignment,
-    IpvlanFlag, IpvlanMode, IpvlanOptions, Link, MacAddr, MacvlanMode, MacvlanOptions, Network,
-    NetworkMode, Pairs, ParseMacError, ParsePortError, Pool, Port, PortRange, Project, Protocol,
-    Provenance, ReplicaAddress, Service,
+    DependsOn, Driver, Endpoint, ExtraHost, HostName, HostNameKind, Ipam, IpipOptions,
+    Ipv4Assignment, Ipv6Assignment, IpvlanFlag, IpvlanMode, IpvlanOptions, Link, MacAddr,
+    MacvlanMode, MacvlanOptions, Network, NetworkMode, Pairs, ParseMacError, ParsePortError, Pool,
+    Port, PortRange, PrivateName, Project, Protocol, Provenance, ReplicaAddress, Service,
 };
 pub use options::{Budget, Dialect, Options, Profile};
 #[cfg(feature = "serde")]

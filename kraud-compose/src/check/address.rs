@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::diagnostic::{Code, Diagnostic, Sink};
-use crate::model::{Endpoint, Ipv4Assignment, Ipv6Assignment, Network, Pool, Project, Service};
+use crate::model::{
+    Driver, Endpoint, Ipv4Assignment, Ipv6Assignment, Network, Pool, Project, Service,
+};
 use crate::span::{Span, Spanned};
 use crate::text::{list, shorten};
 
@@ -87,7 +89,7 @@ fn inside(network: &Network, one: Fixed<'_>, sink: &mut Sink) {
         .filter(contains)
         .max_by_key(|p| p.subnet.map(|s| s.prefix_len()))
     {
-        Some(pool) => edges(pool, one, sink),
+        Some(pool) => edges(network, pool, one, sink),
         None => outside(network, &pools, one, sink),
     }
 }
@@ -155,7 +157,7 @@ fn distance(net: IpNet, ip: IpAddr) -> u128 {
 }
 
 /// One address against the special ones of its subnet.
-fn edges(pool: &Pool, one: Fixed<'_>, sink: &mut Sink) {
+fn edges(network: &Network, pool: &Pool, one: Fixed<'_>, sink: &mut Sink) {
     let Some(subnet) = pool.subnet else { return };
     let ip = one.net.addr();
     let tiny = subnet.max_prefix_len() - subnet.prefix_len() <= 1;
@@ -200,6 +202,20 @@ fn edges(pool: &Pool, one: Fixed<'_>, sink: &mut Sink) {
             );
             sink.push(d.also(gateway.span, "the gateway"));
         }
+    } else if let Some(gateway) = implied_gateway(network, pool).filter(|g| one.net.contains(g)) {
+        let d = Diagnostic::new(
+            Code::GATEWAY_ADDRESS,
+            one.span,
+            format!(
+                "{} is taken: docker gives {gateway} to the gateway of {}",
+                shown(one),
+                subnet.value
+            ),
+        );
+        sink.push(
+            d.also(subnet.span, "the subnet")
+                .help("take another address, or name another `gateway`"),
+        );
     }
     for (name, aux) in &pool.aux_addresses {
         if one.net.contains(&aux.value) {
@@ -211,6 +227,19 @@ fn edges(pool: &Pool, one: Fixed<'_>, sink: &mut Sink) {
             sink.push(d.also(aux.span, "reserved here"));
         }
     }
+}
+
+/// The gateway that docker's own address management takes when the file names none: the first
+/// usable address of the range, else of the subnet. It does so for the drivers that need one.
+fn implied_gateway(network: &Network, pool: &Pool) -> Option<IpAddr> {
+    let needed = matches!(
+        network.driver,
+        Driver::Bridge | Driver::Macvlan | Driver::Ipvlan
+    );
+    let own = network.ipam.driver.is_none();
+    network
+        .gateway(pool)
+        .filter(|_| needed && own && pool.ip_range.is_none())
 }
 
 /// Addresses that two services want, and prefixes that cover an address of another.

@@ -226,11 +226,22 @@ fn circles(project: &Project, graph: &[Vec<(usize, Span)>], sink: &mut Sink) {
                         }
                         _ => names.join(" -> "),
                     };
-                    let d = Diagnostic::new(
+                    let mut d = Diagnostic::new(
                         Code::CYCLE,
                         span,
                         format!("services wait for each other in a circle: {names}"),
                     );
+                    // The last step of the path is the one that closes the circle.
+                    let steps = path.iter().skip(from).take(path.len() - from - 1);
+                    for &(node, next) in steps.take(8) {
+                        let edge = graph.get(node).and_then(|edges| edges.get(next - 1));
+                        let Some(&(other, at)) = edge else { continue };
+                        let name = |n: usize| project.services.get(n).map(|s| shorten(&s.key));
+                        let names = name(node).zip(name(other));
+                        if let Some((waiting, other)) = names {
+                            d = d.also(at, format!("`{waiting}` waits for `{other}`"));
+                        }
+                    }
                     sink.push(d.help(
                         "`depends_on`, `links` and `network_mode: service:…` all mean waiting",
                     ));

@@ -110,6 +110,7 @@ pub(crate) const SERVICE: &[&str] = &[
     "platform",
     "ports",
     "post_start",
+    "pre_start",
     "pre_stop",
     "privileged",
     "profiles",

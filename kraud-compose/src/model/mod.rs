@@ -3,7 +3,9 @@
 mod address;
 mod driver;
 mod mac;
+mod names;
 mod network;
+mod order;
 mod port;
 mod project;
 mod service;
@@ -13,6 +15,7 @@ pub use driver::{
     Driver, IpipOptions, IpvlanFlag, IpvlanMode, IpvlanOptions, MacvlanMode, MacvlanOptions,
 };
 pub use mac::{MacAddr, ParseMacError};
+pub use names::{HostName, HostNameKind, PrivateName};
 pub use network::{Ipam, Network, Pairs, Pool};
 pub use port::{ParsePortError, Port, PortRange, Protocol};
 pub(crate) use project::Anchored;
