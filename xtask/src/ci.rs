@@ -10,7 +10,7 @@ use crate::chore::{nothing_left, take_values};
 use crate::shell::{self, Result};
 use crate::verdict::{Tally, Verdict};
 use crate::workspace::{LIBRARIES, cargo};
-use crate::{fuzz, kernel_lane, lab, no_std, packages};
+use crate::{docker_compose, fuzz, kernel_lane, lab, no_std, packages};
 
 struct Step {
     name: &'static str,
@@ -50,6 +50,12 @@ const STEPS: &[Step] = &[
         about: "docker's own client asks our API",
         tools: &["cc", "docker"],
         run: docker,
+    },
+    Step {
+        name: "compose",
+        about: "compose files read as a real docker compose reads them",
+        tools: docker_compose::TOOLS,
+        run: docker_compose::compare,
     },
     Step {
         name: "features",

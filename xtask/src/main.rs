@@ -12,6 +12,8 @@
 
 mod chore;
 mod ci;
+mod debian;
+mod docker_compose;
 mod fuzz;
 mod guest;
 mod kernel_lane;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::debian::{Apt, only_entry, remove};
 use crate::shell::{self, Result};
 
 /// A kernel that the lane can boot.
@@ -78,37 +79,14 @@ fn index_modules(unpacked: &Path) -> Result<()> {
     )
 }
 
-/// The one entry of `folder` whose name begins with `prefix`.
-fn only_entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
-    let cannot_read = |error| format!("{}: {error}", folder.display());
-    for entry in folder.read_dir().map_err(cannot_read)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(prefix) {
-            return Ok(entry.path());
-        }
-    }
-    Err(format!("{} has no {prefix}*", folder.display()).into())
-}
-
 /// Downloads the package with the kernel that [`META_PACKAGE`] depends on.
 fn download(kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
-    let sources = source_line(&mirror(folder)?, kernel.release);
-    let apt = Apt::new(&folder.join("apt"), Some(&sources))?;
-    shell::run(apt.command("apt-get", "update").arg("-qq"))?;
+    let apt = Apt::of_release(kernel.release, folder)?;
     let mut show = apt.command("apt-cache", "show");
     let record = shell::read(show.args(["--no-all-versions", META_PACKAGE]))?;
     let name = dependency(&record)
         .ok_or_else(|| format!("{META_PACKAGE} of {} names no kernel", kernel.release))?;
-
-    let packages = folder.join("packages");
-    remove(&packages)?;
-    fs::create_dir_all(&packages)?;
-    shell::run(
-        apt.command("apt-get", "download")
-            .arg(&name)
-            .current_dir(&packages),
-    )?;
-    only_entry(&packages, &name)
+    apt.download(&name, &folder.join("packages"))
 }
 
 /// The kernel's package in a record as `apt-cache show` prints it.
@@ -118,86 +96,6 @@ fn dependency(record: &str) -> Option<String> {
         .find_map(|line| line.strip_prefix("Depends: "))?;
     let first = depends.split([',', ' ']).next()?;
     first.starts_with("linux-image-").then(|| first.to_owned())
-}
-
-fn source_line(mirror: &str, release: &str) -> String {
-    const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    let options = if Path::new(KEYRING).exists() {
-        format!("[signed-by={KEYRING}] ")
-    } else {
-        String::new()
-    };
-    format!("deb {options}{mirror} {release} main\n")
-}
-
-/// The Debian archive that this system is set up to use.
-fn mirror(folder: &Path) -> Result<String> {
-    const TARGETS: &[&str] = &[
-        "--format",
-        "$(LABEL) $(COMPONENT) $(REPO_URI)",
-        "Created-By: Packages",
-    ];
-    let mut targets = shell::read(Command::new("apt-get").arg("indextargets").args(TARGETS))?;
-    if targets.is_empty() {
-        // The system's own lists were never fetched, or were cleaned away: fetch some for us.
-        let system = Apt::new(&folder.join("system"), None)?;
-        shell::run(system.command("apt-get", "update").arg("-qq"))?;
-        targets = shell::read(system.command("apt-get", "indextargets").args(TARGETS))?;
-    }
-    archive(&targets).ok_or_else(|| "apt is not set up for a Debian archive on this machine".into())
-}
-
-fn archive(targets: &str) -> Option<String> {
-    targets
-        .lines()
-        .find_map(|line| line.strip_prefix("Debian main "))
-        .map(str::to_owned)
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        Ok(fs::remove_dir_all(folder)?)
-    } else {
-        Ok(())
-    }
-}
-
-/// apt with lists and a cache of its own: it needs no privilege and leaves the system's alone.
-struct Apt {
-    configuration: PathBuf,
-}
-
-impl Apt {
-    /// Keeps everything in `folder`. Without `sources`, the system's are used.
-    fn new(folder: &Path, sources: Option<&str>) -> Result<Self> {
-        for part in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part))?;
-        }
-        let folder = folder.canonicalize()?;
-        let at = folder.display();
-        let mut options = format!(
-            "Dir::State::lists \"{at}/lists\";\n\
-             Dir::Cache \"{at}/cache\";\n\
-             Acquire::Languages \"none\";\n\
-             Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
-             // As root, apt would otherwise become a user who may not write here.\n\
-             APT::Sandbox::User \"root\";\n"
-        );
-        if let Some(sources) = sources {
-            fs::write(folder.join("sources.list"), sources)?;
-            options.push_str(&format!("Dir::Etc::sourcelist \"{at}/sources.list\";\n"));
-            options.push_str("Dir::Etc::sourceparts \"-\";\n");
-        }
-        let configuration = folder.join("apt.conf");
-        fs::write(&configuration, options)?;
-        Ok(Self { configuration })
-    }
-
-    fn command(&self, program: &str, verb: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env("APT_CONFIG", &self.configuration).arg(verb);
-        command
-    }
 }
 
 #[cfg(test)]
@@ -213,14 +111,5 @@ mod tests {
             "linux-image-6.1.0-56-cloud-amd64"
         );
         assert_eq!(dependency("Depends: libc6\n"), None);
-    }
-
-    #[test]
-    fn the_archive_is_debians_main_one() {
-        let targets = "Debian-Security main http://a.example/debian-security/\n\
-                       Other main http://b.example/debian/\n\
-                       Debian main http://c.example/debian/\n";
-        assert_eq!(archive(targets).unwrap(), "http://c.example/debian/");
-        assert_eq!(archive("Ubuntu main http://d.example/ubuntu/\n"), None);
     }
 }
