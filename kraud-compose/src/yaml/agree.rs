@@ -82,6 +82,7 @@ mod tests {
             "x: &x\n  a: b\ny:\n  <<: *x\nz: &z [c]\nw: *z\n",
             "a: |\n  b\n   c\n\n  d\n\ne:\n  - |-\n    f\n  - |+\n    g\n\n",
             "a: 80:80\nb: http://c#d\ne: -1\nf: $X\ng: é\n",
+            "-  # nothing\n- \n- x\n",
         ] {
             assert!(is_quick(text), "{text}");
             assert_eq!(disagreement(text), None, "{text}");

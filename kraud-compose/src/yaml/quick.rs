@@ -334,8 +334,10 @@ impl<'a> Reader<'a> {
         while self.column <= indent && self.here() == b'-' && self.blank(self.at + 1) {
             self.at += 1;
             self.skip_spaces();
-            let at = offset(self.at)?;
             if self.ends_here() {
+                // Where there is no item, the end of the line is its place.
+                self.skip_line();
+                let at = offset(self.at)?;
                 self.end_of_line()?;
                 if self.column > indent {
                     self.node(indent, 0)?;
