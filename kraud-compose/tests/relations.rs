@@ -15,16 +15,18 @@ fn order(file: &str) -> Vec<String> {
 }
 
 #[test]
-fn services_start_after_what_they_wait_for_by_any_of_the_three_ways() {
+fn services_start_after_what_they_wait_for_whatever_says_so() {
     let file = "
 services:
+  g: {image: x, volumes_from: ['f:ro', 'container:old']}
+  f: {image: x, ipc: 'service:e', pid: host}
   e: {image: x}
   a: {image: x, depends_on: [b, d]}
   b: {image: x, links: [c]}
   c: {image: x, network_mode: 'service:d'}
   d: {image: x}
 ";
-    assert_eq!(order(file), ["e", "d", "c", "b", "a"]);
+    assert_eq!(order(file), ["e", "f", "g", "d", "c", "b", "a"]);
 }
 
 #[test]

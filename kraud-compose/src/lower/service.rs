@@ -42,6 +42,8 @@ impl Context<'_> {
         let mut scale = None;
         let mut deploy = None;
         let mut provider = false;
+        let mut shared: Vec<NodeId> = Vec::new();
+        let mut volumes_from = None;
         let place = format!("service `{}`", shorten(&service.key.value));
         if self.tree.is_null(entry.value) {
             let d = Diagnostic::new(
@@ -59,7 +61,12 @@ impl Context<'_> {
                 }
                 "depends_on" => service.depends_on = self.depends_on(value),
                 "deploy" => deploy = Some(value),
-                "dns" => service.dns = self.names(value, "`dns`"),
+                "cgroup" | "ipc" | "pid" | "uts" => shared.push(value),
+                "dns" => {
+                    // A blank name server is none; a blank search domain says "none at all".
+                    service.dns = self.names(value, "`dns`");
+                    service.dns.retain(|server| !server.value.is_empty());
+                }
                 "dns_opt" => service.dns_opt = self.names(value, "`dns_opt`"),
                 "dns_search" => service.dns_search = self.names(value, "`dns_search`"),
                 "domainname" => service.domainname = self.text_or_none(value, "`domainname`"),
@@ -77,6 +84,7 @@ impl Context<'_> {
                 "profiles" => service.profiles = self.names(value, "`profiles`"),
                 "provider" => provider = true,
                 "scale" => scale = Some(value),
+                "volumes_from" => volumes_from = Some(value),
                 "net" => {
                     let span = self.tree.span(e.key);
                     let d = Diagnostic::new(
@@ -97,7 +105,7 @@ impl Context<'_> {
         service.scale = scale.and_then(|id| self.tree.str(id)?.parse().ok());
         service.replicas = self.replicas(scale, deploy, service.key.span);
         self.attach(&mut service, mode, networks, provider, known);
-        self.implied(&mut service);
+        self.implied(&mut service, &shared, volumes_from);
         service
     }
 
@@ -108,10 +116,9 @@ impl Context<'_> {
         self.string(id, what).filter(|s| !s.value.is_empty())
     }
 
-    /// One text or a list of different ones, blanks left out.
+    /// One text or a list of different ones.
     fn names(&mut self, id: NodeId, what: &str) -> Vec<Spanned<String>> {
-        let mut texts = self.string_or_list(id, what);
-        texts.retain(|text| !text.value.is_empty());
+        let texts = self.string_or_list(id, what);
         self.unique(texts, what)
     }
 
@@ -224,24 +231,37 @@ impl Context<'_> {
         self.sink.push(d.help(help));
     }
 
-    /// `links` and `network_mode: service:…` are dependencies too.
-    fn implied(&mut self, service: &mut Service) {
-        let mut wanted: Vec<Spanned<String>> = Vec::new();
+    /// `links`, namespaces shared with a service, and `volumes_from` are dependencies too.
+    fn implied(&self, service: &mut Service, shared: &[NodeId], volumes_from: Option<NodeId>) {
+        let mut wanted: Vec<(Spanned<String>, bool)> = Vec::new();
         if let Some(mode) = &service.network_mode {
             if let NetworkMode::Service(name) = &mode.value {
-                wanted.push(Spanned::new(name.clone(), mode.span));
+                wanted.push((Spanned::new(name.clone(), mode.span), true));
             }
         }
         for link in &service.links {
-            wanted.push(Spanned::new(link.target.clone(), link.span));
+            wanted.push((Spanned::new(link.target.clone(), link.span), true));
         }
-        for name in wanted {
-            if service
-                .depends_on
-                .iter()
-                .all(|d| d.service.value != name.value)
-            {
-                service.depends_on.push(dependency(name, true));
+        for &id in shared {
+            let name = self.tree.str(id).and_then(|t| t.strip_prefix("service:"));
+            let name = name.map(|n| Spanned::new(n.to_owned(), self.tree.span(id)));
+            wanted.extend(name.map(|name| (name, true)));
+        }
+        let volumes = volumes_from.and_then(|id| self.tree.items(id));
+        for &id in volumes.unwrap_or_default() {
+            let text = self.tree.str(id).unwrap_or_default();
+            let name = text.split(':').next().unwrap_or_default();
+            if !name.is_empty() && !text.starts_with("container:") {
+                // The one that is implied without a restart along with it.
+                wanted.push((Spanned::new(name.to_owned(), self.tree.span(id)), false));
+            }
+        }
+        for (name, restart) in wanted {
+            let known = service.depends_on.iter();
+            if known.into_iter().all(|d| d.service.value != name.value) {
+                let mut implied = dependency(name, true);
+                implied.restart = restart;
+                service.depends_on.push(implied);
             }
         }
     }

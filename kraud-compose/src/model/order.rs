@@ -6,8 +6,8 @@ use super::project::Project;
 use super::service::Service;
 
 impl Project {
-    /// The services in the order in which to start them: each after all that it waits for by
-    /// `depends_on`, `links` or `network_mode: service:…`, else as in the file. Stopping goes the
+    /// The services in the order in which to start them: each after all that it waits for (see
+    /// [`Service::depends_on`]), else as in the file. Stopping goes the
     /// other way round.
     ///
     /// All services are there: what is not defined does not hold anybody up, and a circle (an error

@@ -96,7 +96,8 @@ pub struct Service {
     pub dns_opt: Vec<Spanned<String>>,
     /// `profiles`; a service without any is always active.
     pub profiles: Vec<Spanned<String>>,
-    /// `depends_on`, and what `links` and `network_mode: service:…` imply.
+    /// `depends_on`, and what `links`, `volumes_from` and namespaces of a service (`network_mode`,
+    /// `ipc`, `pid`, `uts`, `cgroup`) imply.
     pub depends_on: Vec<DependsOn>,
     /// Whether the active profiles include it.
     pub active: bool,
@@ -204,6 +205,6 @@ pub struct DependsOn {
     pub restart: bool,
     /// Whether the project is wrong without it.
     pub required: bool,
-    /// `links` or `network_mode` asks for it, not `depends_on`.
+    /// Another attribute than `depends_on` asks for it.
     pub implied: bool,
 }
