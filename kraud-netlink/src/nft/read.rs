@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::Table;
-use super::encode::{GET_CHAIN, GET_RULE, header, write_rule};
+use super::encode::{GET_CHAIN, GET_RULE, GET_TABLE, header, write_rule};
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::message::consts::{NLM_F_DUMP, NLM_F_REQUEST};
@@ -134,6 +134,27 @@ impl Handle {
             }
         }
         Ok(!table.chains.is_empty() && found.chains == wanted.chains && there == wanted.rules)
+    }
+
+    /// Is there a table of that family and name, whatever is in it?
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::links`].
+    pub fn nft_exists(&mut self, table: &Table) -> Result<bool> {
+        let mut request = Vec::new();
+        let mut w = Writer::new(&mut request);
+        let message = w.begin(GET_TABLE, NLM_F_REQUEST, &header(table.family.wire(), 0));
+        w.str(1, &table.name);
+        w.end(message);
+        let what = format_args!("look up nft table {} {}", table.family, table.name);
+        match self
+            .netfilter()?
+            .query(&mut request, &what, &mut |_, _| Ok(()))
+        {
+            Err(error) if error.is_not_found() => Ok(false),
+            answer => answer.map(|()| true),
+        }
     }
 
     /// The counters of a table's rules, chain by chain in the order of the rules.

@@ -1,6 +1,6 @@
 //! From what is wanted and what is there to the steps between.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::compare::{
     address_serves, bridge_serves, route_serves, tunnel_serves, vlan_serves, wireguard_change,
@@ -12,7 +12,7 @@ use crate::namespaces::{Namespaces, Step};
 use crate::nft::Table;
 use crate::op::Op;
 use crate::read::{AddressInfo, LinkInfo, RouteInfo};
-use crate::spec::{Address, Link, LinkChange, LinkKind, Route, Rule, Sysctl, Wireguard};
+use crate::spec::{Address, Link, LinkChange, LinkKind, Route, Rule, Sysctl, Veth, Wireguard};
 
 /// Something that should be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +71,13 @@ pub struct Owner {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Wanted {
-    wants: Vec<(Option<String>, Want)>,
+    pub(super) wants: Vec<(Option<String>, Want)>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) unwanted: Vec<(Option<String>, Want)>,
     recreate: bool,
     owner: Option<Owner>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    owners: BTreeMap<Option<String>, Owner>,
 }
 
 impl Wanted {
@@ -104,6 +108,22 @@ impl Wanted {
     /// Removes what this owner has and nobody wants, in the namespaces that are named.
     pub fn owned_by(&mut self, owner: Owner) -> &mut Self {
         self.owner = Some(owner);
+        self
+    }
+
+    /// Removes what this owner has in that one namespace and nobody wants, whoever owns the others.
+    pub fn owned_in(&mut self, netns: Option<&str>, owner: Owner) -> &mut Self {
+        self.owners.insert(netns.map(str::to_owned), owner);
+        self
+    }
+
+    /// Wants something to be gone that was wanted before, first what was named last.
+    ///
+    /// Only what still is as it was made goes: a link with another note or a route with another protocol number is
+    /// somebody else's by now. A kernel setting is given the value that is named here, the one from before. What the
+    /// kernel removes along with something else, such as the settings of a WireGuard device, is not looked for.
+    pub fn without(&mut self, netns: Option<&str>, want: Want) -> &mut Self {
+        self.unwanted.push((netns.map(str::to_owned), want));
         self
     }
 
@@ -138,6 +158,7 @@ impl Wanted {
                 continue;
             };
             let ops = self.ops(system, key.as_deref(), snapshot, want)?;
+            let is_there = !ops.iter().any(|op| matches!(op, Op::AddLink(_)));
             steps.extend(ops.into_iter().map(|op| {
                 let netns = if matches!(op, Op::AddLink(_)) {
                     netns
@@ -149,17 +170,35 @@ impl Wanted {
                     op,
                 }
             }));
+            if let (Want::Link(link), true) = (want, is_there) {
+                steps.extend(peer_change(system, &mut snapshots, &key, link)?);
+            }
         }
         self.check_ipvlan()?;
-        if let Some(owner) = &self.owner {
-            let mut keys: Vec<_> = snapshots.into_iter().collect();
-            keys.sort_by(|(a, _), (b, _)| a.cmp(b));
-            for (netns, snapshot) in keys {
-                let purge = self.purge(owner, netns.as_deref(), &snapshot);
-                steps.extend(purge.into_iter().map(|op| Step {
-                    netns: netns.clone(),
-                    op,
-                }));
+        for netns in self
+            .owners
+            .keys()
+            .chain(self.unwanted.iter().map(|(netns, _)| netns))
+        {
+            if !snapshots.contains_key(netns) {
+                snapshots.insert(netns.clone(), Snapshot::read(system, netns.as_deref())?);
+            }
+        }
+        let mut keys: Vec<_> = snapshots.iter().collect();
+        keys.sort_by_key(|(netns, _)| *netns);
+        for (netns, snapshot) in keys {
+            let Some(owner) = self.owners.get(netns).or(self.owner.as_ref()) else {
+                continue;
+            };
+            let purge = self.purge(owner, netns.as_deref(), snapshot);
+            steps.extend(purge.into_iter().map(|op| Step {
+                netns: netns.clone(),
+                op,
+            }));
+        }
+        for step in self.removals(system, &snapshots)? {
+            if !steps.contains(&step) {
+                steps.push(step);
             }
         }
         Ok(steps)
@@ -238,6 +277,10 @@ impl Wanted {
                 .iter()
                 .find(|info| info.link.name == wanted.name)
             {
+                // The kernel makes loopback and hardware; all that can be wanted of them is a change.
+                None if matches!(wanted.kind, LinkKind::Physical) => {
+                    self.link_ops(there, &LinkInfo::fresh(&wanted.name), wanted)?
+                }
                 None => {
                     self.check_parent(there, wanted)?;
                     vec![Op::AddLink(wanted.clone())]
@@ -435,68 +478,61 @@ impl Wanted {
         }
         Ok(())
     }
-
-    /// Removes what is ours and not wanted.
-    fn purge(&self, owner: &Owner, netns: Option<&str>, there: &Snapshot) -> Vec<Op> {
-        let wants = || {
-            self.wants
-                .iter()
-                .filter(move |(at, _)| at.as_deref() == netns)
-                .map(|(_, want)| want)
-        };
-        let born_here = || {
-            self.wants.iter().filter_map(move |(at, want)| match want {
-                Want::Link(link) if link.netns.as_deref().or(at.as_deref()) == netns => Some(link),
-                _ => None,
-            })
-        };
-        let mut ops = Vec::new();
-        let routes: HashSet<_> = wants()
-            .filter_map(|want| {
-                if let Want::Route(route) = want {
-                    Some(route_key(route))
-                } else {
-                    None
-                }
-            })
-            .collect();
-        let mut stale: Vec<&Route> = there
-            .routes
-            .values()
-            .filter(|route| route.protocol == owner.protocol && !routes.contains(&route_key(route)))
-            .collect();
-        stale.sort_by_key(|route| route_key(route));
-        ops.extend(stale.into_iter().cloned().map(Op::DeleteRoute));
-        for rule in &there.rules {
-            let wanted = wants().any(|want| matches!(want, Want::Rule(wanted) if wanted == rule));
-            if rule.protocol == Some(owner.protocol) && !wanted {
-                ops.push(Op::DeleteRule(rule.clone()));
-            }
-        }
-        for info in &there.addresses {
-            let found = &info.address;
-            let same =
-                |a: &Address| a.dev == found.dev && a.net == found.net && a.peer == found.peer;
-            let wanted = wants().any(|want| matches!(want, Want::Address(wanted) if same(wanted)));
-            if found.protocol == Some(owner.protocol) && !wanted {
-                ops.push(Op::DeleteAddress(found.clone()));
-            }
-        }
-        for info in &there.links {
-            let ours = info.link.alias.as_deref() == Some(&owner.alias)
-                && !matches!(info.link.kind, LinkKind::Physical);
-            let peer_of_wanted = |link: &Link| matches!(&link.kind, LinkKind::Veth(peer) if peer.name.as_ref() == Some(&info.link.name));
-            let wanted =
-                born_here().any(|link| link.name == info.link.name || peer_of_wanted(link));
-            if ours && !wanted {
-                ops.push(Op::DeleteLink(info.link.name.clone()));
-            }
-        }
-        ops
-    }
 }
 
-fn handle<'a>(system: &'a mut Namespaces, netns: Option<&str>) -> Result<&'a mut Handle> {
+/// What the far end of a veth pair that is there needs to be as wanted.
+fn peer_change(
+    system: &mut Namespaces,
+    snapshots: &mut HashMap<Option<String>, Snapshot>,
+    near: &Option<String>,
+    link: &Link,
+) -> Result<Option<Step>> {
+    let LinkKind::Veth(Veth {
+        name: Some(name),
+        netns,
+        mtu,
+        address,
+        up,
+        noarp,
+        addr_gen_mode,
+        ..
+    }) = &link.kind
+    else {
+        return Ok(None);
+    };
+    let far = netns.as_ref().or(near.as_ref()).cloned();
+    if !snapshots.contains_key(&far) {
+        snapshots.insert(far.clone(), Snapshot::read(system, far.as_deref())?);
+    }
+    let found = snapshots
+        .get(&far)
+        .and_then(|there| there.links.iter().find(|info| info.link.name == *name));
+    let Some(LinkInfo { link: is, .. }) = found else {
+        // The pair is there and this end is not where it should be: somebody moved or renamed it.
+        let what = format!("link {:?}", link.name);
+        let far = far.as_deref().unwrap_or("this namespace");
+        return Err(conflict(
+            what,
+            format!("its other end {name:?} is not in {far}"),
+        ));
+    };
+    let mut change = LinkChange::new(name);
+    change.mtu = mtu.filter(|&mtu| is.mtu != Some(mtu));
+    change.address = address.filter(|&address| is.address != Some(address));
+    change.up = (*up && !is.up).then_some(true);
+    change.arp = (*noarp && !is.noarp).then_some(false);
+    change.addr_gen_mode = addr_gen_mode.filter(|&mode| is.addr_gen_mode != Some(mode));
+    let step = Step {
+        netns: far,
+        op: Op::SetLink(change.clone()),
+    };
+    Ok((change != LinkChange::new(name)).then_some(step))
+}
+
+pub(super) fn handle<'a>(
+    system: &'a mut Namespaces,
+    netns: Option<&str>,
+) -> Result<&'a mut Handle> {
     match netns {
         None => Ok(system.here()),
         Some(netns) => system.handle(netns),
@@ -505,12 +541,12 @@ fn handle<'a>(system: &'a mut Namespaces, netns: Option<&str>) -> Result<&'a mut
 
 /// What is there in one namespace; nothing in one that does not exist yet.
 #[derive(Debug, Default)]
-struct Snapshot {
-    netns: Option<crate::netns::Netns>,
-    links: Vec<LinkInfo>,
-    addresses: Vec<AddressInfo>,
-    routes: HashMap<(ipnet::IpNet, u32, u8, u32), Route>,
-    rules: Vec<Rule>,
+pub(super) struct Snapshot {
+    pub(super) netns: Option<crate::netns::Netns>,
+    pub(super) links: Vec<LinkInfo>,
+    pub(super) addresses: Vec<AddressInfo>,
+    pub(super) routes: HashMap<(ipnet::IpNet, u32, u8, u32), Route>,
+    pub(super) rules: Vec<Rule>,
 }
 
 impl Snapshot {

@@ -3,6 +3,7 @@
 mod compare;
 mod diff;
 mod inverse;
+mod removal;
 
 pub use diff::{Owner, Want, Wanted};
 

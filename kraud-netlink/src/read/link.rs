@@ -87,6 +87,20 @@ impl LinkInfo {
         Ok(info)
     }
 
+    /// A link that the kernel makes by itself, as it is in a new namespace.
+    pub(crate) fn fresh(name: &str) -> Self {
+        Self {
+            index: 0,
+            link: Link::new(name, LinkKind::Physical),
+            state: LinkState::default(),
+            parent_index: None,
+            parent_netns_id: None,
+            master_index: None,
+            alt_names: Vec::new(),
+            other: Vec::new(),
+        }
+    }
+
     fn attr(&mut self, attr: Attr<'_>) -> Result<(), Malformed> {
         let link = &mut self.link;
         match attr.kind() {
