@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use kraud_netlink::Step;
 use thiserror::Error;
+
+use crate::state::StoreError;
 
 /// Exit codes, as the manual page documents them.
 pub mod exit {
@@ -55,6 +58,20 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
+    /// Something that is needed is held by somebody else.
+    #[error("{0}")]
+    Held(String),
+    /// Not everything could be taken away; the rest is gone.
+    #[error(
+        "{host}: this could not be taken away:{}\n  help: run the same command again, or remove it by hand",
+        left(steps)
+    )]
+    Left {
+        /// The host.
+        host: String,
+        /// What is left, and why.
+        steps: Vec<(Step, kraud_netlink::Error)>,
+    },
     /// A signal asked for the end.
     #[error("interrupted: everything was taken down")]
     Interrupted,
@@ -80,6 +97,17 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
+    /// The kernel refused a change, and what was done before it was taken back.
+    #[error("{host}: {error}")]
+    Refused {
+        /// The host.
+        host: String,
+        /// Which change, what the kernel said, and what could not be taken back.
+        error: Box<kraud_netlink::TransactError>,
+    },
+    /// What is remembered between runs cannot be used.
+    #[error(transparent)]
+    State(#[from] StoreError),
     /// The project cannot be carried as asked.
     #[error("{0}")]
     Unplannable(String),
@@ -113,13 +141,29 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Address { held: true, .. } => exit::HELD,
-            Self::Netlink { source, .. } if source.is_permission() || source.is_unsupported() => {
-                exit::UNAVAILABLE
-            }
+            Self::Address { held: true, .. }
+            | Self::Held(_)
+            | Self::State(StoreError::Locked { .. }) => exit::HELD,
+            Self::Refused { error, .. } => of_kernel(&error.source),
+            Self::Netlink { source, .. } => of_kernel(source),
             Self::Unavailable { .. } => exit::UNAVAILABLE,
             Self::Usage(_) => exit::USAGE,
             _ => exit::ERROR,
         }
     }
+}
+
+fn of_kernel(error: &kraud_netlink::Error) -> u8 {
+    if error.is_permission() || error.is_unsupported() {
+        exit::UNAVAILABLE
+    } else if error.is_busy() {
+        exit::HELD
+    } else {
+        exit::ERROR
+    }
+}
+
+fn left(steps: &[(Step, kraud_netlink::Error)]) -> String {
+    let line = |(step, error): &(Step, kraud_netlink::Error)| format!("\n  {step}: {error}");
+    steps.iter().map(line).collect()
 }

@@ -17,6 +17,15 @@ pub struct Scope {
     pub vpc: String,
 }
 
+impl Default for Scope {
+    fn default() -> Self {
+        Self {
+            tenant: "default".to_owned(),
+            vpc: "default".to_owned(),
+        }
+    }
+}
+
 impl Scope {
     /// The bytes that the VPC's ULA global id (RFC 4193) is derived from.
     #[must_use]

@@ -8,24 +8,87 @@ use std::path::Path;
 
 use base64ct::{Base64, Encoding};
 use boringtun::x25519;
-use kraud_netlink::{PrivateKey, PublicKey};
+use ipnet::IpNet;
+use kraud_netlink::{Peer, PrivateKey, PublicKey, Wireguard};
 use rustix::rand::{GetRandomFlags, getrandom};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::model::Host;
+use crate::plan::Mesh;
 
-/// A host's key pair.
-#[derive(Clone, Debug)]
-pub struct KeyPair {
-    /// The secret half.
-    pub private: PrivateKey,
-    /// What the peers know it by.
-    pub public: PublicKey,
+/// The hosts' keys: the public one of each, and the private ones that are at hand.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    private: BTreeMap<String, PrivateKey>,
+    public: BTreeMap<String, PublicKey>,
 }
 
-/// The key pairs of all hosts, by host.
-pub type Keys = BTreeMap<String, KeyPair>;
+impl Keys {
+    /// Adds a host's key pair.
+    pub fn insert_private(&mut self, host: impl Into<String>, private: PrivateKey) {
+        let host = host.into();
+        self.public.insert(host.clone(), public_key(&private));
+        self.private.insert(host, private);
+    }
+
+    /// Adds what another host is known by.
+    pub fn insert_public(&mut self, host: impl Into<String>, public: PublicKey) {
+        self.public.insert(host.into(), public);
+    }
+
+    /// A host's private key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unplannable`] if it is not at hand.
+    pub fn private(&self, host: &str) -> Result<&PrivateKey, Error> {
+        let missing =
+            || Error::Unplannable(format!("the private key of host `{host}` is not here"));
+        self.private.get(host).ok_or_else(missing)
+    }
+
+    /// A host's public key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unplannable`] if it is not known.
+    pub fn public(&self, host: &str) -> Result<PublicKey, Error> {
+        let missing = || {
+            Error::Unplannable(format!(
+                "host `{host}` has no public key: let it print its own with `kraud-demo key show --host {host}`, \
+                 and put that into the cluster file"
+            ))
+        };
+        self.public.get(host).copied().ok_or_else(missing)
+    }
+
+    /// A device's configuration with the keys that the plan only names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unplannable`] for a host without a key.
+    pub fn wireguard(&self, mesh: &Mesh) -> Result<Wireguard, Error> {
+        let device = Wireguard::new(&mesh.device)
+            .private_key(self.private(&mesh.host)?.clone())
+            .listen_port(mesh.port);
+        mesh.peers.iter().try_fold(device, |device, peer| {
+            let mut config = Peer::new(self.public(&peer.host)?)
+                .endpoint(peer.endpoint)
+                .allow(IpNet::V6(peer.allowed));
+            config.keepalive = mesh.keepalive;
+            Ok(device.peer(config))
+        })
+    }
+
+    /// The host of that public key.
+    #[must_use]
+    pub fn host_of(&self, public: PublicKey) -> Option<&str> {
+        let mut all = self.public.iter();
+        all.find(|(_, key)| **key == public)
+            .map(|(host, _)| host.as_str())
+    }
+}
 
 /// Takes the hosts' keys from `HOST.key` in `folder` (made if absent), or makes fresh ones without a folder.
 ///
@@ -33,23 +96,23 @@ pub type Keys = BTreeMap<String, KeyPair>;
 ///
 /// A file that cannot be read or written, or that holds no key.
 pub fn of_hosts(hosts: &[Host], folder: Option<&Path>) -> Result<Keys, Error> {
-    let pair = |host: &Host| {
+    let mut keys = Keys::default();
+    for host in hosts {
         let private = match folder {
             Some(folder) => load_or_make(folder, &host.name)?,
             None => generate().map_err(Error::io("cannot get random bytes"))?,
         };
-        Ok((
-            host.name.clone(),
-            KeyPair {
-                public: public_key(&private),
-                private,
-            },
-        ))
-    };
-    hosts.iter().map(pair).collect()
+        keys.insert_private(&host.name, private);
+    }
+    Ok(keys)
 }
 
-fn load_or_make(folder: &Path, host: &str) -> Result<PrivateKey, Error> {
+/// The key in `NAME.key` of that folder, made if absent; only its owner can read the file.
+///
+/// # Errors
+///
+/// A file that cannot be read or written, or that holds no key.
+pub fn load_or_make(folder: &Path, host: &str) -> Result<PrivateKey, Error> {
     let path = folder.join(format!("{host}.key"));
     match fs::read_to_string(&path) {
         Ok(text) => text.trim().parse().map_err(|error| Error::Read {

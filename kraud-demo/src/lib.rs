@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allocate;
+pub mod apply;
 pub mod cli;
 pub mod commands;
 pub mod conflicts;
@@ -27,6 +28,7 @@ pub mod plan;
 pub mod plane;
 pub mod privilege;
 pub mod site;
+pub mod state;
 pub mod table;
 pub mod talk;
 pub mod template;

@@ -44,6 +44,8 @@ pub struct Host {
     pub underlay: Vec<IpAddr>,
     /// The UDP port of its WireGuard device.
     pub port: u16,
+    /// Seconds between the keepalives that it sends; needed behind a NAT or a firewall that forgets.
+    pub keepalive: Option<u16>,
 }
 
 /// A network of a namespace.

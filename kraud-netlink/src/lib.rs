@@ -68,7 +68,7 @@ pub use nft::{
     Hook as NftHook, Match as NftMatch, Rule as NftRule, Table as NftTable, Verdict as NftVerdict,
 };
 pub use op::Op;
-pub use plan::{Executor, Owner, TransactError, Undo, Want, Wanted, transact};
+pub use plan::{Difference, Executor, Owner, TransactError, Undo, Want, Wanted, transact};
 pub use probe::{Capability, Probe, probe};
 pub use read::{
     AddressInfo, LinkInfo, LinkNames, LinkState, NeighbourInfo, PeerInfo, RawAttr, RouteInfo,

@@ -34,6 +34,8 @@ pub struct HostSpec {
     pub underlay: Vec<IpAddr>,
     /// The UDP port of its WireGuard device.
     pub port: u16,
+    /// Seconds between the keepalives that it sends.
+    pub keepalive: Option<u16>,
 }
 
 /// Gives every host, overlay and pod its addresses.
@@ -62,6 +64,7 @@ pub fn allocate(
             prefix,
             underlay: spec.underlay,
             port: spec.port,
+            keepalive: spec.keepalive,
         });
     }
     let namespace = project.name.clone();

@@ -1,5 +1,6 @@
 //! The command line: a file for each group of commands.
 
+mod apply;
 mod input;
 mod lab;
 mod lint;
@@ -11,6 +12,7 @@ mod serve;
 
 use clap::{Parser, Subcommand};
 
+pub use apply::{ApplyArgs, DestroyArgs, Machine};
 pub use input::{DialectChoice, Input, PlaneChoice, Topology, Underlay};
 pub use lab::LabArgs;
 pub use lint::{LintArgs, LintOutput};
@@ -41,6 +43,12 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 changes pending, or only 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make the file's networks on this machine: all of them, or none; the second time there is nothing to do
+    Apply(ApplyArgs),
+    /// Take away what was made for a project on this machine
+    Destroy(DestroyArgs),
+    /// Show what `apply` would change; exit code 2 if anything
+    Diff(ApplyArgs),
     /// Bring the file's networks up across hosts made of network namespaces, ping, list, and take it all down
     Lab(LabArgs),
     /// Say what is wrong with compose files, every finding with its code and place

@@ -1,5 +1,6 @@
 //! The commands other than `lab`: pure, they need no privilege and touch nothing.
 
+mod apply;
 mod found;
 mod lint;
 mod lists;
@@ -32,6 +33,9 @@ const WIREGUARD_PORT: u16 = 51820;
 /// What stopped it; [`Error::exit_code`] tells the exit code then.
 pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
     match &cli.command {
+        Command::Apply(args) => apply::apply(args, talk),
+        Command::Destroy(args) => apply::destroy(args, talk),
+        Command::Diff(args) => return apply::diff(args, talk),
         Command::Lint(args) => return lint::run(args, talk),
         Command::Lab(args) => lab::run(args, talk),
         Command::Mtu(args) => mtu::run(args),
@@ -65,6 +69,7 @@ pub fn deployment(
         name: format!("host{number}"),
         underlay: underlay_addresses(number, topology.underlay),
         port: WIREGUARD_PORT,
+        keepalive: None,
     };
     let count = topology
         .hosts

@@ -147,8 +147,8 @@ fn examine(
         prefix: host.prefix.to_string(),
         underlay: host.underlay.clone(),
         public_key: keys
-            .get(&host.name)
-            .map(|pair| pair.public.to_string())
+            .public(&host.name)
+            .map(|key| key.to_string())
             .unwrap_or_default(),
     });
     let namespaces = if args.keep {
@@ -189,11 +189,8 @@ fn peers(
     let hosts = deployment.hosts.iter().enumerate();
     let in_kernel = |index| deployment.has_vpc() && plane.is_kernel(index);
     for (_, host) in hosts.filter(|(index, _)| in_kernel(*index)) {
-        for peer in machine.wireguard_peers(host)? {
-            let name = keys
-                .iter()
-                .find(|(_, pair)| pair.public == peer.public_key)
-                .map(|(name, _)| name.clone());
+        for peer in machine.wireguard_peers(deployment, host)? {
+            let name = keys.host_of(peer.public_key).map(str::to_owned);
             rows.push(PeerRow {
                 host: host.name.clone(),
                 peer: name.unwrap_or_else(|| peer.public_key.to_string()),

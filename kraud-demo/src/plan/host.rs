@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! HOST      only the underlay, and the UDP socket of WireGuard, which stays where the device was made
-//! HOST-vpc  wg0: a route per peer host's prefix
+//! HOST-vpc  wg0, if there are other hosts: a route per peer host's prefix
 //!           vpc0 -- veth -- vpc1: the own prefix; vpc1 is the parent of the pods' ipvlan links
 //! ```
 //!
@@ -12,7 +12,7 @@
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
-use kraud_netlink::{AddrGenMode, Link, LinkChange, MacAddr, Route, Sysctl, Veth};
+use kraud_netlink::{AddrGenMode, Link, MacAddr, Route, Sysctl, Veth};
 
 use super::step::{Action, Mesh, MeshPeer, Step};
 use super::{Mtu, PROTOCOL, WIREGUARD, endpoint_towards, vpc_namespace};
@@ -32,7 +32,7 @@ pub(super) fn plan(
     mtu: Mtu,
     steps: &mut Vec<Step>,
 ) -> Result<(), Error> {
-    let vpc = vpc_namespace(host);
+    let vpc = vpc_namespace(&deployment.scope, &host.name);
     let others = || {
         deployment
             .hosts
@@ -40,17 +40,22 @@ pub(super) fn plan(
             .filter(|other| other.name != host.name)
     };
 
-    steps.push(Step::add_link(
-        &host.name,
-        Link::wireguard(WIREGUARD).mtu(mtu.vpc),
-    ));
-    steps.push(Step {
-        namespace: host.name.clone(),
-        action: Action::Mesh(mesh(deployment, host)?),
-    });
-    steps.push(Step::move_link(&host.name, WIREGUARD, &vpc));
+    if others().next().is_some() {
+        // Its UDP socket stays in the namespace that it is asked for in, so no name is taken there, however briefly.
+        let link = Link::wireguard(WIREGUARD).netns(&vpc).mtu(mtu.vpc).up();
+        steps.push(Step::add_link(&host.name, link));
+        steps.push(Step {
+            namespace: vpc.clone(),
+            action: Action::Mesh(mesh(deployment, host)?),
+        });
+    }
 
-    let port = Veth::peer(PARENT).mtu(mtu.vpc).address(MAC).noarp();
+    let port = Veth::peer(PARENT)
+        .mtu(mtu.vpc)
+        .address(MAC)
+        .noarp()
+        .addr_gen_mode(AddrGenMode::None)
+        .up();
     let veth = Link::veth(INNER, port)
         .mtu(mtu.vpc)
         .address(MAC)
@@ -58,12 +63,6 @@ pub(super) fn plan(
         .up()
         .addr_gen_mode(AddrGenMode::None);
     steps.push(Step::add_link(&vpc, veth));
-    steps.push(Step::set_link(
-        &vpc,
-        LinkChange::new(PARENT)
-            .addr_gen_mode(AddrGenMode::None)
-            .up(),
-    ));
     steps.push(Step::write_sysctl(&vpc, Sysctl::forwarding6(true)));
 
     let route = |prefix, dev| Route::new(IpNet::V6(prefix)).dev(dev).protocol(PROTOCOL);
@@ -96,6 +95,7 @@ pub fn mesh(deployment: &Deployment, host: &Host) -> Result<Mesh, Error> {
         device: WIREGUARD.to_owned(),
         host: host.name.clone(),
         port: host.port,
+        keepalive: host.keepalive,
         peers: peers.collect::<Result<_, Error>>()?,
     })
 }

@@ -16,7 +16,8 @@ mod underlay;
 use kraud_netlink::{LinkChange, Op};
 
 use crate::error::Error;
-use crate::model::{Deployment, Host};
+use crate::identity::Scope;
+use crate::model::Deployment;
 use crate::site::Site;
 
 pub use exits::{PlannedNetwork, PlannedSubnet, UpstreamRoute, upstream_routes};
@@ -86,6 +87,35 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Plans one host's share of a deployment, on a machine that has its underlay already.
+    ///
+    /// The steps in the namespace of the host's name are for the machine's own one, and `site` is what that has without
+    /// this project. Time is that of the pods on this host times all pods.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub fn of_host(deployment: &Deployment, host: usize, site: &Site) -> Result<Self, Error> {
+        let mtu = Mtu::predict(&deployment.hosts)?;
+        let (mut namespaces, mut steps) = (Vec::new(), Vec::new());
+        if let Some(host) = deployment.hosts.get(host).filter(|_| deployment.has_vpc()) {
+            namespaces.push(vpc_namespace(&deployment.scope, &host.name));
+            host::plan(deployment, host, mtu, &mut steps)?;
+        }
+        for pod in deployment.pods_on(host) {
+            namespaces.push(pod.name.clone());
+            pod::plan(deployment, pod, true, mtu, &mut steps);
+        }
+        let networks = networks::plan(deployment, host, site, &mut steps)?;
+        Ok(Self {
+            namespaces,
+            steps,
+            mtu,
+            networks,
+            upstream: Vec::new(),
+        })
+    }
+
     /// Plans a deployment on hosts that are network namespaces of one machine, joined by a router of its own.
     ///
     /// Time is quadratic in the pods, as the routes of an overlay that all of them join are.
@@ -104,7 +134,8 @@ impl Plan {
 
         let mut namespaces = vec![ROUTER.to_owned()];
         namespaces.extend(hosts().map(|(_, host)| host.name.clone()));
-        namespaces.extend(in_kernel().map(|(_, host)| vpc_namespace(host)));
+        namespaces
+            .extend(in_kernel().map(|(_, host)| vpc_namespace(&deployment.scope, &host.name)));
         namespaces.extend(deployment.pods.iter().map(|pod| pod.name.clone()));
 
         let mut steps = Vec::new();
@@ -148,6 +179,10 @@ pub fn loopback_up() -> Op {
 
 /// The namespace of a VPC on one host.
 #[must_use]
-pub fn vpc_namespace(host: &Host) -> String {
-    format!("{}-vpc", host.name)
+pub fn vpc_namespace(scope: &Scope, host: &str) -> String {
+    if *scope == Scope::default() {
+        format!("{host}-vpc")
+    } else {
+        format!("{host}-vpc-{}.{}", scope.tenant, scope.vpc)
+    }
 }

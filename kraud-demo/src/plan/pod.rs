@@ -37,17 +37,13 @@ fn vpc(
     steps: &mut Vec<Step>,
 ) {
     if in_kernel {
-        let host = vpc_namespace(&deployment.hosts[pod.host]);
+        let host = vpc_namespace(&deployment.scope, &deployment.hosts[pod.host].name);
         let link = Link::ipvlan(POD_DEVICE, PARENT, IpvlanMode::L3)
             .netns(&pod.name)
-            .mtu(mtu.vpc);
+            .mtu(mtu.vpc)
+            .addr_gen_mode(AddrGenMode::None)
+            .up();
         steps.push(Step::add_link(host, link));
-        steps.push(Step::set_link(
-            &pod.name,
-            LinkChange::new(POD_DEVICE)
-                .addr_gen_mode(AddrGenMode::None)
-                .up(),
-        ));
     } else {
         tun(&pod.name, POD_DEVICE, mtu.vpc, steps);
     }

@@ -29,14 +29,18 @@ fn mesh_commands(mesh: &Mesh, inside: &str) -> Vec<String> {
         device,
         host,
         port,
+        keepalive,
         peers,
     } = mesh;
+    let keepalive = keepalive.map_or_else(String::new, |seconds| {
+        format!(" persistent-keepalive {seconds}")
+    });
     let own =
         format!("{inside} wg set {device} listen-port {port} private-key \"$KEYS/{host}.key\"");
     let peers = peers.iter().map(|peer| {
         let (key, endpoint, allowed) = (&peer.host, peer.endpoint, peer.allowed);
         format!(
-            "{inside} wg set {device} peer \"$(wg pubkey < \"$KEYS/{key}.key\")\" endpoint {endpoint} allowed-ips {allowed}"
+            "{inside} wg set {device} peer \"$(wg pubkey < \"$KEYS/{key}.key\")\" endpoint {endpoint}{keepalive} allowed-ips {allowed}"
         )
     });
     std::iter::once(own).chain(peers).collect()

@@ -37,6 +37,8 @@ pub struct Mesh {
     pub host: String,
     /// Its UDP port.
     pub port: u16,
+    /// Seconds between keepalives to each peer; `None` leaves them out.
+    pub keepalive: Option<u16>,
     /// The other hosts.
     pub peers: Vec<MeshPeer>,
 }
@@ -93,16 +95,6 @@ impl Step {
 
     pub(super) fn add_route(namespace: impl Into<String>, route: Route) -> Self {
         Self::netlink(namespace, Op::AddRoute(route))
-    }
-
-    pub(super) fn move_link(namespace: impl Into<String>, name: &str, netns: &str) -> Self {
-        let op = Op::MoveLink {
-            name: name.to_owned(),
-            netns: netns.to_owned(),
-            rename: None,
-            up: true,
-        };
-        Self::netlink(namespace, op)
     }
 
     pub(super) fn set_link(namespace: impl Into<String>, change: LinkChange) -> Self {

@@ -5,15 +5,14 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::userspace::{self, HostPorts, PeerSpec, PodPorts, PodSpec, Tun, Userspace};
 use crate::error::Error;
-use crate::keys::{KeyPair, Keys};
+use crate::keys::Keys;
 use crate::lab::Interrupt;
 use crate::model::{Deployment, Host, Membership, Pod};
 use crate::plan::{
-    Action, Mesh, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, loopback_up, mesh,
-    vpc_namespace,
+    Action, OVERLAY_DEVICE, POD_DEVICE, Plan, Plane, WIREGUARD, loopback_up, mesh, vpc_namespace,
 };
 use ipnet::IpNet;
-use kraud_netlink::{self as netlink, Namespaces, Op, Peer, PeerInfo, Wireguard};
+use kraud_netlink::{self as netlink, Namespaces, Op, PeerInfo};
 
 /// The namespaces of a plan and all that is in them. They have no name, so they end with this value, or with the
 /// process if that is killed.
@@ -54,7 +53,7 @@ impl Machine {
                 Action::Mesh(mesh) => {
                     building.apply(
                         &step.namespace,
-                        &inside(Op::SetWireguard(wireguard(mesh, keys)?)),
+                        &inside(Op::SetWireguard(keys.wireguard(mesh)?)),
                     )?;
                 }
                 Action::Tun { device } => building.open_tun(&step.namespace, device)?,
@@ -105,11 +104,18 @@ impl Machine {
     /// # Errors
     ///
     /// [`Error::Netlink`].
-    pub fn wireguard_peers(&self, host: &Host) -> Result<Vec<PeerInfo>, Error> {
+    pub fn wireguard_peers(
+        &self,
+        deployment: &Deployment,
+        host: &Host,
+    ) -> Result<Vec<PeerInfo>, Error> {
+        if deployment.hosts.len() < 2 {
+            return Ok(Vec::new());
+        }
         let context = || Error::netlink(format!("wireguard of {}", host.name));
         let namespace = self
             .namespaces
-            .netns(&vpc_namespace(host))
+            .netns(&vpc_namespace(&deployment.scope, &host.name))
             .map_err(context())?;
         let mut handle = namespace.handle().map_err(context())?;
         Ok(handle.wireguard(WIREGUARD).map_err(context())?.peers)
@@ -150,7 +156,7 @@ impl Building {
             let socket =
                 socket.map_err(Error::io(format!("{}: UDP port {}", host.name, host.port)))?;
             let peers = mesh(deployment, host)?.peers.into_iter().map(|peer| {
-                let public_key = pair(keys, &peer.host)?.public.0;
+                let public_key = keys.public(&peer.host)?.0;
                 Ok(PeerSpec {
                     public_key,
                     endpoint: peer.endpoint,
@@ -159,7 +165,7 @@ impl Building {
             });
             hosts.push(HostPorts {
                 name: host.name.clone(),
-                private_key: *pair(keys, &host.name)?.private.expose(),
+                private_key: *keys.private(&host.name)?.expose(),
                 socket,
                 peers: peers.collect::<Result<_, Error>>()?,
                 pods: deployment
@@ -203,25 +209,4 @@ fn run_in<R: Send>(
 ) -> Result<R, Error> {
     let namespace = namespaces.netns(name).map_err(Error::netlink(name))?;
     namespace.run(inside).map_err(Error::netlink(name))
-}
-
-/// A device's configuration with the keys that the plan only names.
-fn wireguard(mesh: &Mesh, keys: &Keys) -> Result<Wireguard, Error> {
-    let own = pair(keys, &mesh.host)?.private.clone();
-    let device = Wireguard::new(&mesh.device)
-        .private_key(own)
-        .listen_port(mesh.port);
-    mesh.peers.iter().try_fold(device, |device, peer| {
-        let public = pair(keys, &peer.host)?.public;
-        Ok(device.peer(
-            Peer::new(public)
-                .endpoint(peer.endpoint)
-                .allow(IpNet::V6(peer.allowed)),
-        ))
-    })
-}
-
-fn pair<'a>(keys: &'a Keys, host: &str) -> Result<&'a KeyPair, Error> {
-    keys.get(host)
-        .ok_or_else(|| Error::Unplannable(format!("host `{host}` has no key")))
 }

@@ -122,6 +122,7 @@ pub(crate) fn deployed(text: &str, vpc: &str) -> Deployment {
         name: "host1".to_owned(),
         underlay: Vec::new(),
         port: 51820,
+        keepalive: None,
     };
     allocate(&project, scope, vec![host]).expect("addresses for all")
 }

@@ -35,7 +35,8 @@ pub(super) fn route_serves(found: &Route, wanted: &Route) -> bool {
 
 pub(super) fn address_serves(found: &Address, wanted: &Address) -> bool {
     let mut wanted = wanted.clone();
-    wanted.protocol = wanted.protocol.or(found.protocol);
+    // Whose it is makes it no worse; kernels before 5.18 do not even keep it.
+    wanted.protocol = found.protocol;
     wanted.metric = wanted.metric.or(found.metric);
     wanted.label = wanted.label.or_else(|| found.label.clone());
     // Flags that only say how the address comes up.

@@ -80,6 +80,26 @@ pub struct Wanted {
     owners: BTreeMap<Option<String>, Owner>,
 }
 
+/// The steps from what is there to what is wanted, in two parts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Difference {
+    /// What [`transact`](crate::transact) can take back: first routes, addresses, rules and tables that go, then what
+    /// comes and changes.
+    pub make: Vec<Step>,
+    /// Links and namespaces that go, and settings that get their old value. A namespace that is gone stays gone, so
+    /// these come last.
+    pub clear: Vec<Step>,
+}
+
+impl Difference {
+    /// Is everything as wanted?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.make.is_empty() && self.clear.is_empty()
+    }
+}
+
 impl Wanted {
     /// Nothing yet.
     #[must_use]
@@ -134,6 +154,17 @@ impl Wanted {
     /// [`Error::Conflict`](crate::Error::Conflict) where a link would have to be made again without leave, where the mode of an ipvlan parent
     /// would change under somebody else's slaves, or where macvlan holds the parent; and the errors of reading.
     pub fn diff(&self, system: &mut Namespaces) -> Result<Vec<Step>> {
+        let Difference { mut make, clear } = self.difference(system)?;
+        make.extend(clear);
+        Ok(make)
+    }
+
+    /// As [`Self::diff`], with the removal of links and namespaces apart from the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::diff`].
+    pub fn difference(&self, system: &mut Namespaces) -> Result<Difference> {
         let mut snapshots: HashMap<Option<String>, Snapshot> = HashMap::new();
         let mut steps = Vec::new();
         for (netns, want) in &self.wants {
@@ -184,6 +215,7 @@ impl Wanted {
                 snapshots.insert(netns.clone(), Snapshot::read(system, netns.as_deref())?);
             }
         }
+        let mut gone = Vec::new();
         let mut keys: Vec<_> = snapshots.iter().collect();
         keys.sort_by_key(|(netns, _)| *netns);
         for (netns, snapshot) in keys {
@@ -191,17 +223,26 @@ impl Wanted {
                 continue;
             };
             let purge = self.purge(owner, netns.as_deref(), snapshot);
-            steps.extend(purge.into_iter().map(|op| Step {
+            gone.extend(purge.into_iter().map(|op| Step {
                 netns: netns.clone(),
                 op,
             }));
         }
         for step in self.removals(system, &snapshots)? {
-            if !steps.contains(&step) {
-                steps.push(step);
+            if !gone.contains(&step) {
+                gone.push(step);
             }
         }
-        Ok(steps)
+        // What stands in the way of something new, such as an address that moves, goes before it.
+        let whole = |step: &Step| {
+            matches!(
+                step.op,
+                Op::DeleteLink(_) | Op::DeleteNetns(_) | Op::WriteSysctl(_)
+            )
+        };
+        let (clear, mut make): (Vec<_>, Vec<_>) = gone.into_iter().partition(whole);
+        make.extend(steps);
+        Ok(Difference { make, clear })
     }
 
     /// Makes it so: works out the steps and applies all of them, or none. Gives back what takes them back.

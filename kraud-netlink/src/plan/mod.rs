@@ -5,7 +5,7 @@ mod diff;
 mod inverse;
 mod removal;
 
-pub use diff::{Owner, Want, Wanted};
+pub use diff::{Difference, Owner, Want, Wanted};
 
 use std::fmt;
 
