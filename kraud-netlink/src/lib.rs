@@ -50,6 +50,7 @@ mod op;
 mod plan;
 mod probe;
 mod read;
+mod setters;
 mod spec;
 mod transport;
 pub mod wire;

@@ -11,6 +11,7 @@ use crate::message::get_device;
 use crate::read::{
     AddressInfo, LinkInfo, NeighbourInfo, RouteInfo, RuleInfo, WireguardInfo, WireguardReader,
 };
+use crate::setters::setters;
 use crate::wire::{Malformed, Writer};
 
 impl Handle {
@@ -239,25 +240,13 @@ impl RouteFilter {
         }
     }
 
-    /// Only this owner's.
-    #[must_use]
-    pub fn protocol(mut self, protocol: u8) -> Self {
-        self.protocol = Some(protocol);
-        self
-    }
-
-    /// Only this table's.
-    #[must_use]
-    pub fn table(mut self, table: u32) -> Self {
-        self.table = Some(table);
-        self
-    }
-
-    /// Only those out of this link.
-    #[must_use]
-    pub fn dev(mut self, dev: impl Into<String>) -> Self {
-        self.dev = Some(dev.into());
-        self
+    setters! {
+        /// Only this owner's.
+        protocol: u8;
+        /// Only this table's.
+        table: u32;
+        /// Only those out of this link.
+        dev: into String;
     }
 
     /// Kernels before 4.20 list everything, whatever was asked for.

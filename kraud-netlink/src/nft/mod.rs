@@ -12,6 +12,8 @@ use std::fmt::{self, Write};
 
 use ipnet::IpNet;
 
+use crate::setters::setters;
+
 /// A table with everything in it.
 ///
 /// ```
@@ -198,11 +200,9 @@ impl Table {
         }
     }
 
-    /// With that chain.
-    #[must_use]
-    pub fn chain(mut self, chain: Chain) -> Self {
-        self.chains.push(chain);
-        self
+    setters! {
+        /// With that chain.
+        chain => chains: Chain;
     }
 
     pub(crate) fn add_script(&self, replace: bool) -> String {
@@ -259,11 +259,9 @@ impl Chain {
         Self::new(name, ChainKind::Filter, hook, 0)
     }
 
-    /// With that rule behind the others.
-    #[must_use]
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rules.push(rule);
-        self
+    setters! {
+        /// With that rule behind the others.
+        rule => rules: Rule;
     }
 }
 
@@ -294,11 +292,9 @@ impl Rule {
         Self::new(Verdict::Masquerade)
     }
 
-    /// Of those that match so as well.
-    #[must_use]
-    pub fn when(mut self, condition: Match) -> Self {
-        self.matches.push(condition);
-        self
+    setters! {
+        /// Of those that match so as well.
+        when => matches: Match;
     }
 
     /// From that prefix.
@@ -340,11 +336,9 @@ impl Rule {
         })
     }
 
-    /// Counting packets and bytes.
-    #[must_use]
-    pub fn counter(mut self) -> Self {
-        self.counter = true;
-        self
+    setters! {
+        /// Counting packets and bytes.
+        counter;
     }
 }
 

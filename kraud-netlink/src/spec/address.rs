@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 
 use super::Scope;
+use crate::setters::setters;
 
 /// An address on a link.
 ///
@@ -68,46 +69,19 @@ impl Address {
         }
     }
 
-    /// Without duplicate address detection: usable at once, also where neighbours share a hardware address.
-    #[must_use]
-    pub fn nodad(mut self) -> Self {
-        self.nodad = true;
-        self
-    }
-
-    /// Without a route for the prefix.
-    #[must_use]
-    pub fn noprefixroute(mut self) -> Self {
-        self.noprefixroute = true;
-        self
-    }
-
-    /// With the other end of a point-to-point link.
-    #[must_use]
-    pub fn peer(mut self, peer: IpAddr) -> Self {
-        self.peer = Some(peer);
-        self
-    }
-
-    /// With a broadcast address.
-    #[must_use]
-    pub fn broadcast(mut self, broadcast: Ipv4Addr) -> Self {
-        self.broadcast = Some(broadcast);
-        self
-    }
-
-    /// With that scope.
-    #[must_use]
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.scope = Some(scope);
-        self
-    }
-
-    /// With that metric on the prefix route.
-    #[must_use]
-    pub fn metric(mut self, metric: u32) -> Self {
-        self.metric = Some(metric);
-        self
+    setters! {
+        /// Without duplicate address detection: usable at once, also where neighbours share a hardware address.
+        nodad;
+        /// Without a route for the prefix.
+        noprefixroute;
+        /// With the other end of a point-to-point link.
+        peer: IpAddr;
+        /// With a broadcast address.
+        broadcast: Ipv4Addr;
+        /// With that scope.
+        scope: Scope;
+        /// With that metric on the prefix route.
+        metric: u32;
     }
 
     pub(crate) const NODAD: u32 = 0x02;

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::setters::setters;
+
 /// An IPv6 tunnel: IPv4 or IPv6 in IPv6 (RFC 2473), point to point or one device for all (`external`).
 ///
 /// The kernel takes zero for whatever is not sent, which would mean a hop limit of 0 and eight bytes of
@@ -206,25 +208,13 @@ impl Ip6Tnl {
         }
     }
 
-    /// What it may carry.
-    #[must_use]
-    pub fn mode(mut self, mode: Ip6TnlMode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// The outer hop limit; 0 inherits.
-    #[must_use]
-    pub fn hop_limit(mut self, hop_limit: u8) -> Self {
-        self.hop_limit = hop_limit;
-        self
-    }
-
-    /// The encapsulation-limit option, or none.
-    #[must_use]
-    pub fn encap_limit(mut self, limit: Option<u8>) -> Self {
-        self.encap_limit = limit;
-        self
+    setters! {
+        /// What it may carry.
+        mode: Ip6TnlMode;
+        /// The outer hop limit; 0 inherits.
+        hop_limit: u8;
+        /// The encapsulation-limit option, or none.
+        encap_limit: Option<u8>;
     }
 
     /// How many bytes each packet grows by.

@@ -1,4 +1,5 @@
 use super::{Ip6Tnl, Ipvlan, LinkChange, MacAddr, Vlan};
+use crate::setters::setters;
 
 /// A link as it should be: its kind and its settings.
 ///
@@ -307,81 +308,29 @@ impl Link {
         Self::new(name, LinkKind::Wireguard)
     }
 
-    /// On that parent.
-    #[must_use]
-    pub fn parent(mut self, parent: impl Into<String>) -> Self {
-        self.parent = Some(parent.into());
-        self
-    }
-
-    /// With the parent in that namespace.
-    #[must_use]
-    pub fn link_netns(mut self, netns: impl Into<String>) -> Self {
-        self.link_netns = Some(netns.into());
-        self
-    }
-
-    /// Born in that namespace.
-    #[must_use]
-    pub fn netns(mut self, netns: impl Into<String>) -> Self {
-        self.netns = Some(netns.into());
-        self
-    }
-
-    /// With that MTU.
-    #[must_use]
-    pub fn mtu(mut self, mtu: u32) -> Self {
-        self.mtu = Some(mtu);
-        self
-    }
-
-    /// With that hardware address.
-    #[must_use]
-    pub fn address(mut self, address: impl Into<MacAddr>) -> Self {
-        self.address = Some(address.into());
-        self
-    }
-
-    /// As a port of that bridge.
-    #[must_use]
-    pub fn master(mut self, master: impl Into<String>) -> Self {
-        self.master = Some(master.into());
-        self
-    }
-
-    /// In that link group.
-    #[must_use]
-    pub fn group(mut self, group: u32) -> Self {
-        self.group = Some(group);
-        self
-    }
-
-    /// Up.
-    #[must_use]
-    pub fn up(mut self) -> Self {
-        self.up = true;
-        self
-    }
-
-    /// Without ARP and neighbour discovery.
-    #[must_use]
-    pub fn noarp(mut self) -> Self {
-        self.noarp = true;
-        self
-    }
-
-    /// With that note.
-    #[must_use]
-    pub fn alias(mut self, alias: impl Into<String>) -> Self {
-        self.alias = Some(alias.into());
-        self
-    }
-
-    /// Making its link-local address in that way.
-    #[must_use]
-    pub fn addr_gen_mode(mut self, mode: AddrGenMode) -> Self {
-        self.addr_gen_mode = Some(mode);
-        self
+    setters! {
+        /// On that parent.
+        parent: into String;
+        /// With the parent in that namespace.
+        link_netns: into String;
+        /// Born in that namespace.
+        netns: into String;
+        /// With that MTU.
+        mtu: u32;
+        /// With that hardware address.
+        address: into MacAddr;
+        /// As a port of that bridge.
+        master: into String;
+        /// In that link group.
+        group: u32;
+        /// Up.
+        up;
+        /// Without ARP and neighbour discovery.
+        noarp;
+        /// With that note.
+        alias: into String;
+        /// Making its link-local address in that way.
+        addr_gen_mode: AddrGenMode;
     }
 
     /// What the kernel does not take when a link is made and that therefore follows: the note; the way of making a
@@ -439,48 +388,19 @@ impl Veth {
         }
     }
 
-    /// Born in that namespace.
-    #[must_use]
-    pub fn netns(mut self, netns: impl Into<String>) -> Self {
-        self.netns = Some(netns.into());
-        self
-    }
-
-    /// With that MTU.
-    #[must_use]
-    pub fn mtu(mut self, mtu: u32) -> Self {
-        self.mtu = Some(mtu);
-        self
-    }
-
-    /// With that hardware address.
-    #[must_use]
-    pub fn address(mut self, address: impl Into<MacAddr>) -> Self {
-        self.address = Some(address.into());
-        self
-    }
-
-    /// Up.
-    #[must_use]
-    pub fn up(mut self) -> Self {
-        self.up = true;
-        self
-    }
-
-    /// Without ARP and neighbour discovery.
-    #[must_use]
-    pub fn noarp(mut self) -> Self {
-        self.noarp = true;
-        self
-    }
-}
-
-impl Veth {
-    /// Making its link-local address in that way.
-    #[must_use]
-    pub fn addr_gen_mode(mut self, mode: AddrGenMode) -> Self {
-        self.addr_gen_mode = Some(mode);
-        self
+    setters! {
+        /// Born in that namespace.
+        netns: into String;
+        /// With that MTU.
+        mtu: u32;
+        /// With that hardware address.
+        address: into MacAddr;
+        /// Up.
+        up;
+        /// Without ARP and neighbour discovery.
+        noarp;
+        /// Making its link-local address in that way.
+        addr_gen_mode: AddrGenMode;
     }
 }
 

@@ -1,4 +1,5 @@
 use super::{AddrGenMode, BridgePort, LinkKind, MacAddr};
+use crate::setters::setters;
 
 /// A change to a link that exists; only what is `Some` changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -48,11 +49,9 @@ impl LinkChange {
         }
     }
 
-    /// Up.
-    #[must_use]
-    pub fn up(mut self) -> Self {
-        self.up = Some(true);
-        self
+    setters! {
+        /// Up.
+        up;
     }
 
     /// Down.
@@ -62,25 +61,13 @@ impl LinkChange {
         self
     }
 
-    /// To that MTU.
-    #[must_use]
-    pub fn mtu(mut self, mtu: u32) -> Self {
-        self.mtu = Some(mtu);
-        self
-    }
-
-    /// To that hardware address.
-    #[must_use]
-    pub fn address(mut self, address: impl Into<MacAddr>) -> Self {
-        self.address = Some(address.into());
-        self
-    }
-
-    /// Into that bridge or bond.
-    #[must_use]
-    pub fn master(mut self, master: impl Into<String>) -> Self {
-        self.master = Some(master.into());
-        self
+    setters! {
+        /// To that MTU.
+        mtu: u32;
+        /// To that hardware address.
+        address: into MacAddr;
+        /// Into that bridge or bond.
+        master: into String;
     }
 
     /// Out of its bridge or bond.
@@ -90,39 +77,17 @@ impl LinkChange {
         self
     }
 
-    /// Into that link group.
-    #[must_use]
-    pub fn group(mut self, group: u32) -> Self {
-        self.group = Some(group);
-        self
-    }
-
-    /// With that note.
-    #[must_use]
-    pub fn alias(mut self, alias: impl Into<String>) -> Self {
-        self.alias = Some(alias.into());
-        self
-    }
-
-    /// Making its link-local address in that way.
-    #[must_use]
-    pub fn addr_gen_mode(mut self, mode: AddrGenMode) -> Self {
-        self.addr_gen_mode = Some(mode);
-        self
-    }
-
-    /// With those options as the port of a bridge.
-    #[must_use]
-    pub fn bridge_port(mut self, port: BridgePort) -> Self {
-        self.bridge_port = Some(port);
-        self
-    }
-
-    /// With those options of its kind.
-    #[must_use]
-    pub fn kind(mut self, kind: impl Into<LinkKind>) -> Self {
-        self.kind = Some(kind.into());
-        self
+    setters! {
+        /// Into that link group.
+        group: u32;
+        /// With that note.
+        alias: into String;
+        /// Making its link-local address in that way.
+        addr_gen_mode: AddrGenMode;
+        /// With those options as the port of a bridge.
+        bridge_port: BridgePort;
+        /// With those options of its kind.
+        kind: into LinkKind;
     }
 
     /// The kernel sets a link up before it looks at how link-local addresses are made, and one is made at once: so `up`

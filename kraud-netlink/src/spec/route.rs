@@ -3,6 +3,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::setters::setters;
+
 /// A route.
 ///
 /// ```
@@ -306,32 +308,15 @@ pub struct EncapIp6 {
 }
 
 impl EncapIp6 {
-    /// With that outer source.
-    #[must_use]
-    pub fn src(mut self, src: Ipv6Addr) -> Self {
-        self.src = Some(src);
-        self
-    }
-
-    /// With that outer hop limit.
-    #[must_use]
-    pub fn hop_limit(mut self, hop_limit: u8) -> Self {
-        self.hop_limit = hop_limit;
-        self
-    }
-
-    /// With that outer traffic class.
-    #[must_use]
-    pub fn traffic_class(mut self, traffic_class: u8) -> Self {
-        self.traffic_class = traffic_class;
-        self
-    }
-
-    /// With that key.
-    #[must_use]
-    pub fn id(mut self, id: u64) -> Self {
-        self.id = id;
-        self
+    setters! {
+        /// With that outer source.
+        src: Ipv6Addr;
+        /// With that outer hop limit.
+        hop_limit: u8;
+        /// With that outer traffic class.
+        traffic_class: u8;
+        /// With that key.
+        id: u64;
     }
 }
 
@@ -354,18 +339,11 @@ pub struct EncapIp {
 }
 
 impl EncapIp {
-    /// With that outer source.
-    #[must_use]
-    pub fn src(mut self, src: Ipv4Addr) -> Self {
-        self.src = Some(src);
-        self
-    }
-
-    /// With that outer time to live.
-    #[must_use]
-    pub fn ttl(mut self, ttl: u8) -> Self {
-        self.ttl = ttl;
-        self
+    setters! {
+        /// With that outer source.
+        src: Ipv4Addr;
+        /// With that outer time to live.
+        ttl: u8;
     }
 }
 
@@ -418,74 +396,27 @@ impl Route {
         Self::new(IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0)))
     }
 
-    /// Out of that link.
-    #[must_use]
-    pub fn dev(mut self, dev: impl Into<String>) -> Self {
-        self.dev = Some(dev.into());
-        self
-    }
-
-    /// Through that gateway.
-    #[must_use]
-    pub fn via(mut self, via: IpAddr) -> Self {
-        self.via = Some(via);
-        self
-    }
-
-    /// Preferring that source address.
-    #[must_use]
-    pub fn src(mut self, src: IpAddr) -> Self {
-        self.src = Some(src);
-        self
-    }
-
-    /// With that metric.
-    #[must_use]
-    pub fn metric(mut self, metric: u32) -> Self {
-        self.metric = Some(metric);
-        self
-    }
-
-    /// In that table.
-    #[must_use]
-    pub fn table(mut self, table: u32) -> Self {
-        self.table = table;
-        self
-    }
-
-    /// Of that owner.
-    #[must_use]
-    pub fn protocol(mut self, protocol: u8) -> Self {
-        self.protocol = protocol;
-        self
-    }
-
-    /// With that scope.
-    #[must_use]
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.scope = Some(scope);
-        self
-    }
-
-    /// Of that kind.
-    #[must_use]
-    pub fn kind(mut self, kind: RouteKind) -> Self {
-        self.kind = kind;
-        self
-    }
-
-    /// The gateway is on the link although no route says so.
-    #[must_use]
-    pub fn onlink(mut self) -> Self {
-        self.onlink = true;
-        self
-    }
-
-    /// With that around packets.
-    #[must_use]
-    pub fn encap(mut self, encap: impl Into<Encap>) -> Self {
-        self.encap = Some(encap.into());
-        self
+    setters! {
+        /// Out of that link.
+        dev: into String;
+        /// Through that gateway.
+        via: IpAddr;
+        /// Preferring that source address.
+        src: IpAddr;
+        /// With that metric.
+        metric: u32;
+        /// In that table.
+        table: u32;
+        /// Of that owner.
+        protocol: u8;
+        /// With that scope.
+        scope: Scope;
+        /// Of that kind.
+        kind: RouteKind;
+        /// The gateway is on the link although no route says so.
+        onlink;
+        /// With that around packets.
+        encap: into Encap;
     }
 
     /// With that path MTU.
@@ -502,11 +433,9 @@ impl Route {
         self
     }
 
-    /// With one more way.
-    #[must_use]
-    pub fn nexthop(mut self, hop: NextHop) -> Self {
-        self.nexthops.push(hop);
-        self
+    setters! {
+        /// With one more way.
+        nexthop => nexthops: NextHop;
     }
 
     /// The scope that is sent with a new route, as `ip` chooses it.
@@ -540,17 +469,10 @@ impl NextHop {
         }
     }
 
-    /// Out of that link.
-    #[must_use]
-    pub fn dev(mut self, dev: impl Into<String>) -> Self {
-        self.dev = Some(dev.into());
-        self
-    }
-
-    /// With that share of flows.
-    #[must_use]
-    pub fn weight(mut self, weight: u16) -> Self {
-        self.weight = weight;
-        self
+    setters! {
+        /// Out of that link.
+        dev: into String;
+        /// With that share of flows.
+        weight: u16;
     }
 }

@@ -1,5 +1,7 @@
 use ipnet::IpNet;
 
+use crate::setters::setters;
+
 /// A policy routing rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -100,25 +102,13 @@ impl Rule {
         Self::new(true, action)
     }
 
-    /// Matches packets from a prefix.
-    #[must_use]
-    pub fn from(mut self, prefix: IpNet) -> Self {
-        self.from = Some(prefix);
-        self
-    }
-
-    /// Matches packets to a prefix.
-    #[must_use]
-    pub fn to(mut self, prefix: IpNet) -> Self {
-        self.to = Some(prefix);
-        self
-    }
-
-    /// With that place.
-    #[must_use]
-    pub fn priority(mut self, priority: u32) -> Self {
-        self.priority = Some(priority);
-        self
+    setters! {
+        /// Matches packets from a prefix.
+        from: IpNet;
+        /// Matches packets to a prefix.
+        to: IpNet;
+        /// With that place.
+        priority: u32;
     }
 
     /// Matches packets with that mark.
@@ -128,10 +118,8 @@ impl Rule {
         self
     }
 
-    /// Of that owner.
-    #[must_use]
-    pub fn protocol(mut self, protocol: u8) -> Self {
-        self.protocol = Some(protocol);
-        self
+    setters! {
+        /// Of that owner.
+        protocol: u8;
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::setters::setters;
+
 /// A VLAN sub-interface; its parent is the link's [`Link::parent`](super::Link::parent).
 ///
 /// Id and protocol cannot be changed in place: the kernel ignores such a change without a word.
@@ -43,11 +45,9 @@ impl Vlan {
         }
     }
 
-    /// The tag's protocol.
-    #[must_use]
-    pub fn protocol(mut self, protocol: VlanProtocol) -> Self {
-        self.protocol = Some(protocol);
-        self
+    setters! {
+        /// The tag's protocol.
+        protocol: VlanProtocol;
     }
 
     /// The switches as (`ip`'s word, bit, wanted state).

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 
 use super::{PresharedKey, PrivateKey, PublicKey};
+use crate::setters::setters;
 
 /// What to set on a WireGuard device: only what is `Some` changes, and peers are added or updated.
 ///
@@ -93,32 +94,15 @@ impl Wireguard {
         }
     }
 
-    /// With that private key.
-    #[must_use]
-    pub fn private_key(mut self, key: PrivateKey) -> Self {
-        self.private_key = Some(key);
-        self
-    }
-
-    /// On that UDP port.
-    #[must_use]
-    pub fn listen_port(mut self, port: u16) -> Self {
-        self.listen_port = Some(port);
-        self
-    }
-
-    /// With that mark on outgoing packets.
-    #[must_use]
-    pub fn fwmark(mut self, mark: u32) -> Self {
-        self.fwmark = Some(mark);
-        self
-    }
-
-    /// With that peer.
-    #[must_use]
-    pub fn peer(mut self, peer: Peer) -> Self {
-        self.peers.push(peer);
-        self
+    setters! {
+        /// With that private key.
+        private_key: PrivateKey;
+        /// On that UDP port.
+        listen_port: u16;
+        /// With that mark on outgoing packets.
+        fwmark: u32;
+        /// With that peer.
+        peer => peers: Peer;
     }
 
     /// With those peers.
@@ -128,11 +112,9 @@ impl Wireguard {
         self
     }
 
-    /// And no others.
-    #[must_use]
-    pub fn replace_peers(mut self) -> Self {
-        self.replace_peers = true;
-        self
+    setters! {
+        /// And no others.
+        replace_peers;
     }
 }
 
@@ -171,18 +153,11 @@ impl Peer {
         }
     }
 
-    /// With that endpoint.
-    #[must_use]
-    pub fn endpoint(mut self, endpoint: SocketAddr) -> Self {
-        self.endpoint = Some(endpoint);
-        self
-    }
-
-    /// With that prefix allowed.
-    #[must_use]
-    pub fn allow(mut self, prefix: IpNet) -> Self {
-        self.allowed_ips.push(prefix);
-        self
+    setters! {
+        /// With that endpoint.
+        endpoint: SocketAddr;
+        /// With that prefix allowed.
+        allow => allowed_ips: IpNet;
     }
 
     /// With those prefixes allowed.
@@ -192,17 +167,10 @@ impl Peer {
         self
     }
 
-    /// With a keepalive every so many seconds, 0 for none.
-    #[must_use]
-    pub fn keepalive(mut self, seconds: u16) -> Self {
-        self.keepalive = Some(seconds);
-        self
-    }
-
-    /// With that preshared key.
-    #[must_use]
-    pub fn preshared_key(mut self, key: PresharedKey) -> Self {
-        self.preshared_key = Some(key);
-        self
+    setters! {
+        /// With a keepalive every so many seconds, 0 for none.
+        keepalive: u16;
+        /// With that preshared key.
+        preshared_key: PresharedKey;
     }
 }
