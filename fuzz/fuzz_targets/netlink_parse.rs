@@ -5,8 +5,8 @@ use std::io;
 
 use kraud_netlink::wire::messages;
 use kraud_netlink::{
-    AddressInfo, Connection, LinkInfo, NeighbourInfo, Op, Resolve, Result, RouteInfo, RuleInfo,
-    Transport, WireguardReader,
+    AddressInfo, Connection, LinkChange, LinkInfo, LinkKind, NeighbourInfo, Op, Resolve, Result,
+    RouteInfo, RuleInfo, Transport, WireguardReader,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -46,50 +46,106 @@ fn again(op: &Op) -> Option<Vec<u8>> {
     Some(body)
 }
 
+/// What is understood of a message, and every attribute that is not, comes back when it is sent again: attributes in the
+/// same order, as often, and byte for byte. Of an attribute that is understood and given twice the last one counts, as in
+/// the kernel.
 fn read(kind: u16, body: &[u8], wireguard: &mut WireguardReader) {
     match kind {
         16 => {
-            if let Ok(mut info) = LinkInfo::parse(body) {
-                info.name_links(&());
-                let _ = again(&Op::AddLink(info.link.clone()));
-                let _ = Op::AddLink(info.link).commands(&Default::default());
+            if let Ok(info) = LinkInfo::parse(body) {
+                link(info);
             }
         }
         20 => {
             if let Ok(info) = AddressInfo::parse(body, &()) {
-                if let Some(body) = again(&Op::AddAddress(info.address.clone())) {
+                let op = Op::AddAddress(info.address.clone());
+                if let Some(body) = again(&op) {
                     let twice = AddressInfo::parse(&body, &()).unwrap();
                     assert_eq!(twice.address, info.address);
                 }
+                let _ = op.commands(&Default::default());
             }
         }
         24 => {
             if let Ok(mut info) = RouteInfo::parse(body, &()) {
-                // Only the kernel's side says when a route goes away in the way that is read.
-                info.route.expires = None;
+                // Host bits are cleared when they are sent.
                 info.route.dst = info.route.dst.trunc();
-                if let Some(body) = again(&Op::AddRoute(info.route.clone())) {
+                info.route.from = info.route.from.map(|from| from.trunc());
+                let op = Op::AddRoute(info.route.clone());
+                if let Some(body) = again(&op) {
                     let twice = RouteInfo::parse(&body, &()).unwrap();
                     assert_eq!(twice.route, info.route);
                 }
+                let _ = op.commands(&Default::default());
             }
         }
         28 => {
             if let Ok(Some(info)) = NeighbourInfo::parse(body, &()) {
-                if let Some(body) = again(&Op::AddNeighbour(info.neighbour.clone())) {
+                let op = Op::AddNeighbour(info.neighbour.clone());
+                if let Some(body) = again(&op) {
                     let twice = NeighbourInfo::parse(&body, &()).unwrap().unwrap();
                     assert_eq!(twice.neighbour, info.neighbour);
                 }
+                let _ = op.commands(&Default::default());
             }
         }
         32 => {
-            if let Ok(Some(info)) = RuleInfo::parse(body) {
-                let _ = again(&Op::AddRule(info.rule.clone()));
-                let _ = Op::AddRule(info.rule).commands(&Default::default());
+            if let Ok(Some(mut info)) = RuleInfo::parse(body) {
+                info.rule.from = info.rule.from.map(|net| net.trunc());
+                info.rule.to = info.rule.to.map(|net| net.trunc());
+                let op = Op::AddRule(info.rule.clone());
+                if let Some(body) = again(&op) {
+                    let twice = RuleInfo::parse(&body).unwrap().unwrap();
+                    assert_eq!(twice.rule, info.rule);
+                }
+                let _ = op.commands(&Default::default());
             }
         }
         _ => {
             let _ = wireguard.read(body);
+        }
+    }
+}
+
+/// A link comes back as it was made, and its options as they were changed.
+fn link(mut info: LinkInfo) {
+    info.name_links(&());
+    let wanted = info.link;
+    let op = Op::AddLink(wanted.clone());
+    let _ = op.commands(&Default::default());
+    if let Some(body) = again(&op) {
+        let mut twice = LinkInfo::parse(&body).unwrap();
+        twice.name_links(&());
+        let mut found = twice.link;
+        // These follow in a message of their own, as does `up` after the last one.
+        found.alias.clone_from(&wanted.alias);
+        found.addr_gen_mode = wanted.addr_gen_mode;
+        if found.addr_gen_mode.is_some() {
+            found.up = wanted.up;
+        }
+        // A kernel says where the other end of a pair is, and names a tunnel's underlay, in other words than it is told.
+        if matches!(wanted.kind, LinkKind::Veth(_)) {
+            found.kind.clone_from(&wanted.kind);
+        }
+        if matches!(wanted.kind, LinkKind::Ip6Tnl(_)) {
+            found.parent.clone_from(&wanted.parent);
+        }
+        assert_eq!(found, wanted);
+    }
+    let change = LinkChange::new("if7").kind(wanted.kind.clone());
+    if let Some(body) = again(&Op::SetLink(change)) {
+        let mut found = LinkInfo::parse(&body).unwrap().link.kind;
+        match (&mut found, &wanted.kind) {
+            // What cannot be changed is not sent.
+            (LinkKind::Vlan(found), LinkKind::Vlan(wanted)) => {
+                (found.id, found.protocol) = (wanted.id, wanted.protocol);
+            }
+            (found @ LinkKind::Veth(_), wanted @ LinkKind::Veth(_)) => found.clone_from(wanted),
+            _ => {}
+        }
+        // Hardware has no options; its kind is the empty word.
+        if !matches!(wanted.kind, LinkKind::Physical) {
+            assert_eq!(found, wanted.kind);
         }
     }
 }

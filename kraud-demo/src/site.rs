@@ -116,6 +116,7 @@ fn ethernet(name: String, index: u32) -> LinkInfo {
         parent_index: None,
         parent_netns_id: None,
         master_index: None,
+        bridge_port: None,
         alt_names: Vec::new(),
         other: Vec::new(),
     }

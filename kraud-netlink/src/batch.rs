@@ -176,6 +176,7 @@ fn is_single(op: &Op) -> bool {
         }
         Op::SetLink(change) => change.split().is_none(),
         Op::AddNetns(_)
+        | Op::DeleteAltName { .. }
         | Op::DeleteNetns(_)
         | Op::DeleteNft(_)
         | Op::SetNft(_)

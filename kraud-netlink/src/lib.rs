@@ -72,11 +72,12 @@ pub use op::Op;
 pub use plan::{Difference, Executor, Owner, TransactError, Undo, Want, Wanted, transact};
 pub use probe::{Capability, Probe, probe};
 pub use read::{
-    AddressInfo, LinkInfo, LinkNames, LinkState, NeighbourInfo, PeerInfo, RawAttr, RouteInfo,
-    RuleInfo, WireguardInfo, WireguardReader,
+    AddressInfo, LinkInfo, LinkNames, LinkState, NeighbourInfo, PeerInfo, RouteInfo, RuleInfo,
+    WireguardInfo, WireguardReader,
 };
 pub use spec::*;
 pub use transport::{Socket, TIMEOUT, Transport};
+pub use wire::RawAttr;
 
 /// The examples of the README.
 #[cfg(doctest)]

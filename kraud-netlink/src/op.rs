@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::nft::Table;
-use crate::spec::{Address, Link, LinkChange, Neighbour, Route, Rule, Sysctl, Wireguard};
+use crate::spec::{
+    Address, Link, LinkChange, Neighbour, NextHopObject, Route, Rule, Sysctl, Wireguard,
+};
 
 /// One change, as a plain value.
 ///
@@ -32,12 +34,21 @@ use crate::spec::{Address, Link, LinkChange, Neighbour, Route, Rule, Sysctl, Wir
 pub enum Op {
     /// Add an address.
     AddAddress(Address),
+    /// Give a link a name beside its own (kernel 5.5).
+    AddAltName {
+        /// The link's name.
+        link: String,
+        /// The other name, of up to 127 bytes.
+        alt_name: String,
+    },
     /// Make a link.
     AddLink(Link),
     /// Make a network namespace of that name.
     AddNetns(String),
     /// Add a neighbour or proxy entry.
     AddNeighbour(Neighbour),
+    /// Add a next-hop object; fails if its number is taken.
+    AddNextHop(NextHopObject),
     /// Add a route; fails if one of that prefix, metric and type of service exists.
     AddRoute(Route),
     /// Add a policy routing rule.
@@ -46,6 +57,13 @@ pub enum Op {
     AppendRoute(Route),
     /// Remove an address.
     DeleteAddress(Address),
+    /// Take a name beside its own away from a link.
+    DeleteAltName {
+        /// The link's name.
+        link: String,
+        /// The other name.
+        alt_name: String,
+    },
     /// Remove a link, and with a veth end its peer.
     DeleteLink(String),
     /// Remove all links of a group in one kernel transaction; 25 to 60 times faster than one by one.
@@ -54,6 +72,8 @@ pub enum Op {
     DeleteNetns(String),
     /// Remove a neighbour or proxy entry.
     DeleteNeighbour(Neighbour),
+    /// Remove the next-hop object of that number and all routes that lead through it.
+    DeleteNextHop(u32),
     /// Remove a packet filter table with everything in it.
     DeleteNft(Table),
     /// Remove a route.
@@ -82,6 +102,8 @@ pub enum Op {
     ReplaceAddress(Address),
     /// Add a neighbour or change the one that is there.
     ReplaceNeighbour(Neighbour),
+    /// Add a next-hop object or take the place of the one of that number.
+    ReplaceNextHop(NextHopObject),
     /// Add a route or take the place of the one that is there.
     ReplaceRoute(Route),
     /// Change a link.
@@ -106,19 +128,27 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddAddress(a) => write!(f, "add address {} to {:?}", a.net, a.dev),
+            Self::AddAltName { link, alt_name } => {
+                write!(f, "add name {alt_name:?} to link {link:?}")
+            }
             Self::AddLink(l) => write!(f, "add {} link {:?}", l.kind.name(), l.name),
             Self::AddNetns(name) => write!(f, "add namespace {name:?}"),
             Self::AddNeighbour(n) => write!(f, "add neighbour {} to {:?}", n.address, n.dev),
+            Self::AddNextHop(n) => write!(f, "add next hop {}", n.id),
             Self::AddRoute(r) => write!(f, "add route to {}", r.dst),
             Self::AddRule(_) => write!(f, "add rule"),
             Self::AppendRoute(r) => write!(f, "append route to {}", r.dst),
             Self::DeleteAddress(a) => write!(f, "delete address {} from {:?}", a.net, a.dev),
+            Self::DeleteAltName { link, alt_name } => {
+                write!(f, "delete name {alt_name:?} of link {link:?}")
+            }
             Self::DeleteLink(name) => write!(f, "delete link {name:?}"),
             Self::DeleteLinkGroup(group) => write!(f, "delete links of group {group}"),
             Self::DeleteNetns(name) => write!(f, "delete namespace {name:?}"),
             Self::DeleteNeighbour(n) => {
                 write!(f, "delete neighbour {} from {:?}", n.address, n.dev)
             }
+            Self::DeleteNextHop(id) => write!(f, "delete next hop {id}"),
             Self::DeleteNft(t) => write!(f, "delete nft table {} {}", t.family, t.name),
             Self::DeleteRoute(r) => write!(f, "delete route to {}", r.dst),
             Self::DeleteRule(_) => write!(f, "delete rule"),
@@ -130,6 +160,7 @@ impl fmt::Display for Op {
             Self::ReplaceNeighbour(n) => {
                 write!(f, "replace neighbour {} on {:?}", n.address, n.dev)
             }
+            Self::ReplaceNextHop(n) => write!(f, "replace next hop {}", n.id),
             Self::ReplaceRoute(r) => write!(f, "replace route to {}", r.dst),
             Self::SetLink(c) => write!(f, "set link {:?}", c.name),
             Self::SetNft(t) => write!(f, "set nft table {} {}", t.family, t.name),

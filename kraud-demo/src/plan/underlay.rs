@@ -141,7 +141,6 @@ pub(super) fn site(host: &Host, segments: &BTreeSet<String>) -> Site {
         tentative: false,
         dad_failed: false,
         flags: 0,
-        other: Vec::new(),
     };
     Site {
         addresses: host.underlay.iter().map(address).collect(),

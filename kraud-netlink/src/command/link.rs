@@ -1,5 +1,5 @@
 use super::{CommandContext, Line};
-use crate::spec::{FollowUp, Ip6Tnl, Link, LinkChange, LinkKind, TunnelEncapKind, Veth};
+use crate::spec::{FollowUp, Ip6Tnl, Link, LinkChange, LinkKind, Veth};
 
 impl Link {
     /// The lines that make the link: `ip link add`, and `ip link set` for what can only be set afterwards.
@@ -123,7 +123,7 @@ fn kind_words(line: &mut Line, kind: &LinkKind, parent: Option<&str>) {
                 }
             }
         }
-        LinkKind::Dummy | LinkKind::Wireguard | LinkKind::Other(_) | LinkKind::Physical => {}
+        LinkKind::Dummy | LinkKind::Wireguard | LinkKind::Other { .. } | LinkKind::Physical => {}
     }
 }
 
@@ -175,14 +175,7 @@ fn tunnel_words(line: &mut Line, tunnel: &Ip6Tnl, parent: Option<&str>) {
         .when(flags.inherit_fwmark, "inherit");
     line.when(flags.allow_local_remote, "allow-localremote");
     if let Some(encap) = tunnel.encap {
-        line.opt(
-            "encap",
-            if encap.kind == TunnelEncapKind::Fou {
-                "fou"
-            } else {
-                "gue"
-            },
-        );
+        line.opt("encap", encap.kind);
         if encap.source_port != 0 {
             line.opt("encap-sport", encap.source_port);
         }

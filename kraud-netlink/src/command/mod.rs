@@ -180,6 +180,20 @@ impl Op {
         let one = |line: String| vec![line];
         match self {
             Self::AddAddress(address) => one(address.command("add", context)),
+            Self::AddAltName { link, alt_name } => {
+                one(alt_name_command("add", link, alt_name, context))
+            }
+            Self::DeleteAltName { link, alt_name } => {
+                one(alt_name_command("del", link, alt_name, context))
+            }
+            Self::AddNextHop(object) => one(object.command("add", context)),
+            Self::ReplaceNextHop(object) => one(object.command("replace", context)),
+            Self::DeleteNextHop(id) => one(context
+                .ip(None)
+                .word("nexthop")
+                .word("del")
+                .opt("id", id)
+                .take()),
             Self::AddLink(link) => link.commands(context),
             Self::AddNetns(name) => one(CommandContext::here()
                 .ip(None)
@@ -253,6 +267,17 @@ impl Op {
             }
         }
     }
+}
+
+fn alt_name_command(
+    verb: &str,
+    link: &str,
+    alt_name: &str,
+    context: &CommandContext<'_>,
+) -> String {
+    let mut line = context.ip(None);
+    line.word("link").word("property").word(verb);
+    line.opt("dev", link).opt("altname", alt_name).take()
 }
 
 #[cfg(test)]

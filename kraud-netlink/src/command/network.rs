@@ -4,8 +4,8 @@ use ipnet::IpNet;
 
 use super::{CommandContext, Line};
 use crate::spec::{
-    Address, Encap, Neighbour, NeighbourState, PortRange, Route, RouteKind, Rule, RuleAction,
-    protocol, table,
+    Address, Encap, Neighbour, NeighbourState, NextHopObject, NextHopTo, PortRange, Route,
+    RouteKind, Rule, RuleAction, protocol, table,
 };
 
 impl Address {
@@ -52,6 +52,7 @@ impl Route {
             line.word(self.kind);
         }
         prefix(&mut line, self.dst.trunc());
+        line.maybe("from", self.from.map(|from| from.trunc()));
         if let Some(via) = self.via {
             via_words(&mut line, via, v6);
         }
@@ -78,7 +79,7 @@ impl Route {
         }
         line.when(self.onlink, "onlink")
             .maybe("dev", self.dev.as_ref());
-        let metrics = self.metrics;
+        let metrics = &self.metrics;
         let locked = |number: u16| {
             metrics
                 .lock
@@ -116,6 +117,43 @@ impl Route {
                 .when(hop.onlink, "onlink");
         }
         line.take()
+    }
+}
+
+impl NextHopObject {
+    /// The `ip nexthop VERB` line.
+    #[must_use]
+    pub fn command(&self, verb: &str, context: &CommandContext<'_>) -> String {
+        let v6 = matches!(self.to, NextHopTo::Blackhole { ipv6: true });
+        let mut line = context.ip(v6.then_some("-6"));
+        line.word("nexthop").word(verb).opt("id", self.id);
+        match &self.to {
+            NextHopTo::Blackhole { .. } => {
+                line.word("blackhole");
+            }
+            NextHopTo::Group(members) => {
+                let member = |&(id, weight): &(u32, u16)| match weight {
+                    0 | 1 => id.to_string(),
+                    weight => format!("{id},{weight}"),
+                };
+                let members: Vec<_> = members.iter().map(member).collect();
+                line.opt("group", members.join("/"));
+            }
+            NextHopTo::Link {
+                dev,
+                via,
+                onlink,
+                encap,
+            } => {
+                line.maybe("via", *via).opt("dev", dev);
+                line.when(*onlink, "onlink");
+                if let Some(encap) = encap {
+                    encap_words(&mut line, encap);
+                }
+            }
+        }
+        line.maybe("proto", (self.protocol != 0).then_some(self.protocol))
+            .take()
     }
 }
 

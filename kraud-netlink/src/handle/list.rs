@@ -12,6 +12,7 @@ use crate::read::{
     AddressInfo, LinkInfo, NeighbourInfo, RouteInfo, RuleInfo, WireguardInfo, WireguardReader,
 };
 use crate::setters::setters;
+use crate::spec::NextHopObject;
 use crate::wire::{Malformed, Writer};
 
 impl Handle {
@@ -156,6 +157,26 @@ impl Handle {
         Ok(rules)
     }
 
+    /// All next-hop objects, by number; none on a kernel without them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::links`].
+    pub fn next_hops(&mut self) -> Result<Vec<NextHopObject>> {
+        let names = self.link_names()?;
+        let mut request = dump(RTM_GETNEXTHOP, &[0; 8], |_| ());
+        let found = collect(
+            &mut self.route,
+            &mut request,
+            "list next hops",
+            &mut |body| NextHopObject::parse(body, &names),
+        );
+        match found {
+            Err(error) if error.is_unsupported() => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
     /// All neighbour entries, and the proxy entries after them.
     ///
     /// # Errors
@@ -256,7 +277,8 @@ impl RouteFilter {
             .is_none_or(|protocol| protocol == route.protocol)
             && self.table.is_none_or(|table| table == route.table)
             && self.dev.as_ref().is_none_or(|dev| {
-                route.dev.as_ref() == Some(dev)
+                route.nexthop_id.is_some()
+                    || route.dev.as_ref() == Some(dev)
                     || route
                         .nexthops
                         .iter()

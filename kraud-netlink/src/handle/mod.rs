@@ -200,7 +200,10 @@ impl Handle {
         if let Some(names) = &mut self.names {
             match op {
                 Op::AddLink(_) | Op::DeleteLinkGroup(_) => names.clear(),
-                Op::DeleteLink(_) | Op::MoveLink { .. } | Op::RenameLink { .. } => names.clear(),
+                Op::DeleteAltName { .. }
+                | Op::DeleteLink(_)
+                | Op::MoveLink { .. }
+                | Op::RenameLink { .. } => names.clear(),
                 _ => {}
             }
         }
@@ -339,12 +342,19 @@ impl Handle {
         name: &str,
         each: &mut dyn FnMut(&[u8]) -> Result<(), Malformed>,
     ) -> Result<()> {
-        crate::spec::check_link_name("link name", name)?;
+        // Only names beside a link's own are longer.
+        let kind = if name.len() > crate::spec::LINK_NAME_MAX {
+            crate::spec::check_alt_name(name)?;
+            IFLA_ALT_IFNAME
+        } else {
+            crate::spec::check_link_name("link name", name)?;
+            IFLA_IFNAME
+        };
         let mut request = Vec::with_capacity(64);
         let mut w = Writer::new(&mut request);
         let message = w.begin(RTM_GETLINK, NLM_F_REQUEST, &[0; 16]);
         w.u32(IFLA_EXT_MASK, list::SKIP_STATS);
-        w.str(IFLA_IFNAME, name);
+        w.str(kind, name);
         w.end(message);
         match self.route.query(
             &mut request,

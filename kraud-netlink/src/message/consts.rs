@@ -37,6 +37,12 @@ pub(crate) const RTM_GETRULE: u16 = 34;
 pub(crate) const RTM_NEWNSID: u16 = 88;
 pub(crate) const RTM_GETNSID: u16 = 90;
 
+pub(crate) const RTM_NEWNEXTHOP: u16 = 104;
+pub(crate) const RTM_DELNEXTHOP: u16 = 105;
+pub(crate) const RTM_GETNEXTHOP: u16 = 106;
+pub(crate) const RTM_NEWLINKPROP: u16 = 108;
+pub(crate) const RTM_DELLINKPROP: u16 = 109;
+
 pub(crate) const AF_INET: u8 = 2;
 pub(crate) const AF_INET6: u8 = 10;
 
@@ -62,19 +68,25 @@ pub(crate) const IFLA_NUM_TX_QUEUES: u16 = 31;
 pub(crate) const IFLA_NUM_RX_QUEUES: u16 = 32;
 pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
 
+pub(crate) const IFLA_PROP_LIST: u16 = 52;
+pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
+
 pub(crate) const IFLA_INFO_KIND: u16 = 1;
 pub(crate) const IFLA_INFO_DATA: u16 = 2;
+pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
 pub(crate) const IFLA_INFO_SLAVE_DATA: u16 = 5;
 
 pub(crate) const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 
 pub(crate) const RTA_DST: u16 = 1;
+pub(crate) const RTA_SRC: u16 = 2;
 pub(crate) const RTA_OIF: u16 = 4;
 pub(crate) const RTA_GATEWAY: u16 = 5;
 pub(crate) const RTA_PRIORITY: u16 = 6;
 pub(crate) const RTA_PREFSRC: u16 = 7;
 pub(crate) const RTA_METRICS: u16 = 8;
 pub(crate) const RTA_MULTIPATH: u16 = 9;
+pub(crate) const RTA_CACHEINFO: u16 = 12;
 pub(crate) const RTA_TABLE: u16 = 15;
 pub(crate) const RTA_VIA: u16 = 18;
 pub(crate) const RTA_PREF: u16 = 20;
@@ -88,6 +100,15 @@ pub(crate) const RTNH_F_ONLINK: u8 = 4;
 pub(crate) const LWTUNNEL_ENCAP_IP: u16 = 2;
 pub(crate) const LWTUNNEL_ENCAP_IP6: u16 = 4;
 
+pub(crate) const NHA_ID: u16 = 1;
+pub(crate) const NHA_GROUP: u16 = 2;
+pub(crate) const NHA_GROUP_TYPE: u16 = 3;
+pub(crate) const NHA_BLACKHOLE: u16 = 4;
+pub(crate) const NHA_OIF: u16 = 5;
+pub(crate) const NHA_GATEWAY: u16 = 6;
+pub(crate) const NHA_ENCAP_TYPE: u16 = 7;
+pub(crate) const NHA_ENCAP: u16 = 8;
+
 pub(crate) const IFA_ADDRESS: u16 = 1;
 pub(crate) const IFA_LOCAL: u16 = 2;
 pub(crate) const IFA_LABEL: u16 = 3;
@@ -99,6 +120,8 @@ pub(crate) const IFA_PROTO: u16 = 11;
 
 pub(crate) const NDA_DST: u16 = 1;
 pub(crate) const NDA_LLADDR: u16 = 2;
+pub(crate) const NDA_CACHEINFO: u16 = 3;
+pub(crate) const NDA_PROBES: u16 = 4;
 pub(crate) const NTF_PROXY: u8 = 0x08;
 pub(crate) const NTF_ROUTER: u8 = 0x80;
 
@@ -117,6 +140,8 @@ pub(crate) const FRA_PROTOCOL: u16 = 21;
 pub(crate) const FRA_IP_PROTO: u16 = 22;
 pub(crate) const FRA_SPORT_RANGE: u16 = 23;
 pub(crate) const FRA_DPORT_RANGE: u16 = 24;
+pub(crate) const FRA_SPORT_MASK: u16 = 28;
+pub(crate) const FRA_DPORT_MASK: u16 = 29;
 pub(crate) const FIB_RULE_INVERT: u32 = 2;
 
 pub(crate) const NETNSA_NSID: u16 = 1;

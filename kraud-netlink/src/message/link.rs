@@ -2,7 +2,7 @@ use super::consts::*;
 use super::{ADD, CHANGE, Resolve};
 use crate::error::{Error, Result};
 use crate::spec::{
-    Bridge, FollowUp, Ip6Tnl, Link, LinkChange, LinkKind, TunnelEncapKind, Veth, Vlan,
+    Bridge, FollowUp, Ip6Tnl, Link, LinkChange, LinkKind, Veth, Vlan, check_alt_name,
     check_link_name,
 };
 use crate::wire::Writer;
@@ -145,7 +145,8 @@ fn linkinfo(
         }
         LinkKind::Veth(peer) => veth_peer(w, resolve, peer)?,
         LinkKind::Vlan(options) => vlan(w, options, change)?,
-        LinkKind::Dummy | LinkKind::Wireguard | LinkKind::Other(_) | LinkKind::Physical => {}
+        LinkKind::Other { options, .. } => w.attrs(options),
+        LinkKind::Dummy | LinkKind::Wireguard | LinkKind::Physical => {}
     }
     w.close_or_drop(data);
     w.close(info);
@@ -156,10 +157,8 @@ fn bridge(w: &mut Writer<'_>, bridge: &Bridge) {
     if let Some(on) = bridge.mcast_snooping {
         w.u8(23, on.into());
     }
-    for (kind, value) in [(4, bridge.ageing_time)] {
-        if let Some(value) = value {
-            w.u32(kind, value);
-        }
+    if let Some(time) = bridge.ageing_time {
+        w.u32(4, time);
     }
     if let Some(priority) = bridge.priority {
         w.u16(6, priority);
@@ -179,6 +178,7 @@ fn bridge(w: &mut Writer<'_>, bridge: &Bridge) {
     if let Some(on) = bridge.vlan_filtering {
         w.u8(7, on.into());
     }
+    w.attrs(&bridge.other);
 }
 
 fn veth_peer(w: &mut Writer<'_>, resolve: &mut dyn Resolve, peer: &Veth) -> Result<()> {
@@ -245,6 +245,7 @@ fn vlan(w: &mut Writer<'_>, vlan: &Vlan, change: bool) -> Result<()> {
         let [e, f, g, h] = mask.to_ne_bytes();
         w.bytes(2, &[a, b, c, d, e, f, g, h]);
     }
+    w.attrs(&vlan.other);
     Ok(())
 }
 
@@ -260,6 +261,7 @@ fn ip6tnl(w: &mut Writer<'_>, tunnel: &Ip6Tnl, parent: Option<u32>) -> Result<()
     w.u8(9, tunnel.mode.wire());
     if tunnel.external {
         w.flag(19);
+        w.attrs(&tunnel.other);
         return Ok(());
     }
     w.ip6(2, tunnel.local.octets());
@@ -274,16 +276,7 @@ fn ip6tnl(w: &mut Writer<'_>, tunnel: &Ip6Tnl, parent: Option<u32>) -> Result<()
     w.u32(1, parent.unwrap_or(0));
     w.u32(20, tunnel.fwmark);
     let encap = tunnel.encap;
-    w.u16(
-        15,
-        encap.map_or(0, |encap| {
-            if encap.kind == TunnelEncapKind::Fou {
-                1
-            } else {
-                2
-            }
-        }),
-    );
+    w.u16(15, encap.map_or(0, |encap| encap.kind.wire()));
     let bits = |csum: bool, csum6: bool, remcsum: bool| {
         u16::from(csum) | (u16::from(csum6) << 1) | (u16::from(remcsum) << 2)
     };
@@ -293,6 +286,7 @@ fn ip6tnl(w: &mut Writer<'_>, tunnel: &Ip6Tnl, parent: Option<u32>) -> Result<()
     );
     w.u16_be(17, encap.map_or(0, |encap| encap.source_port));
     w.u16_be(18, encap.map_or(0, |encap| encap.destination_port));
+    w.attrs(&tunnel.other);
     Ok(())
 }
 
@@ -441,6 +435,23 @@ pub(super) fn r#move(
         check_link_name("link name", to)?;
         w.str(IFLA_IFNAME, to);
     }
+    w.end(message);
+    Ok(())
+}
+
+/// Gives a link a name beside its own, or takes it away.
+pub(super) fn alt_name(
+    w: &mut Writer<'_>,
+    resolve: &mut dyn Resolve,
+    (kind, flags): (u16, u16),
+    name: &str,
+    alt_name: &str,
+) -> Result<()> {
+    check_alt_name(alt_name)?;
+    let message = w.begin(kind, CHANGE | flags, &ifinfo(resolve.link(name)?, 0, 0));
+    let list = w.nest_flagged(IFLA_PROP_LIST);
+    w.str(IFLA_ALT_IFNAME, alt_name);
+    w.close(list);
     w.end(message);
     Ok(())
 }

@@ -128,6 +128,23 @@ impl Op {
             Self::AddAddress(address) => {
                 network::address(&mut w, resolve, consts::RTM_NEWADDR, ADD, address)?;
             }
+            Self::AddAltName { link, alt_name } => {
+                let how = (
+                    consts::RTM_NEWLINKPROP,
+                    NLM_F_EXCL | NLM_F_CREATE | NLM_F_APPEND,
+                );
+                link::alt_name(&mut w, resolve, how, link, alt_name)?;
+            }
+            Self::DeleteAltName { link, alt_name } => {
+                // `ip` 6.1 says NLM_F_EXCL, which newer kernels take for a bulk deletion and refuse.
+                let how = (consts::RTM_DELLINKPROP, 0);
+                link::alt_name(&mut w, resolve, how, link, alt_name)?;
+            }
+            Self::AddNextHop(object) => network::next_hop_object(&mut w, resolve, ADD, object)?,
+            Self::ReplaceNextHop(object) => {
+                network::next_hop_object(&mut w, resolve, REPLACE, object)?;
+            }
+            Self::DeleteNextHop(id) => network::delete_next_hop_object(&mut w, *id),
             Self::AddLink(link) => link::add(&mut w, resolve, link)?,
             Self::AddNeighbour(neighbour) => {
                 network::neighbour(&mut w, resolve, consts::RTM_NEWNEIGH, ADD, neighbour)?;

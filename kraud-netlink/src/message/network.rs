@@ -6,8 +6,8 @@ use super::Resolve;
 use super::consts::*;
 use crate::error::{Error, Result};
 use crate::spec::{
-    Address, Encap, Neighbour, NextHop, PortRange, Route, RouteKind, Rule, RuleAction, Scope,
-    protocol,
+    Address, Encap, Neighbour, NextHop, NextHopObject, NextHopTo, PortRange, Route, RouteKind,
+    Rule, RuleAction, Scope, protocol,
 };
 use crate::wire::Writer;
 
@@ -81,6 +81,7 @@ pub(super) fn address(
         info[4..8].copy_from_slice(&valid.to_ne_bytes());
         w.bytes(IFA_CACHEINFO, &info);
     }
+    w.attrs(&address.other);
     w.end(message);
     Ok(())
 }
@@ -100,6 +101,10 @@ pub(super) fn route(
             value,
             "a route's source address has the family of its destination",
         ));
+    }
+    if let Some(from) = route.from.filter(|from| matches!(from, IpNet::V4(_)) != v4) {
+        let why = "a route is for packets of one family";
+        return Err(Error::invalid("route from", from.to_string(), why));
     }
     let delete = kind == RTM_DELROUTE;
     // A deletion asks for nothing that its caller did not name, as in `ip`.
@@ -125,6 +130,7 @@ pub(super) fn route(
     let mut header = [0; 12];
     header[0] = if v4 { AF_INET } else { AF_INET6 };
     header[1] = route.dst.prefix_len();
+    header[2] = route.from.map_or(0, |from| from.prefix_len());
     header[3] = route.tos;
     header[4] = table;
     header[5] = owner;
@@ -133,8 +139,11 @@ pub(super) fn route(
     header[8] = if route.onlink { RTNH_F_ONLINK } else { 0 };
     let message = w.begin(kind, flags, &header);
     w.ip(RTA_DST, route.dst.network());
+    if let Some(from) = route.from {
+        w.ip(RTA_SRC, from.network());
+    }
     if let Some(encap) = &route.encap {
-        encap_attrs(w, encap);
+        encap_attrs(w, encap, [RTA_ENCAP, RTA_ENCAP_TYPE]);
     }
     if let Some(gateway) = route.via {
         via(w, gateway, v4)?;
@@ -167,6 +176,7 @@ pub(super) fn route(
                 w.u32(number, value);
             }
         }
+        w.attrs(&route.metrics.other);
         w.close(nest);
     }
     if !route.nexthops.is_empty() {
@@ -176,6 +186,7 @@ pub(super) fn route(
         }
         w.close(nest);
     }
+    w.attrs(&route.other);
     w.end(message);
     Ok(())
 }
@@ -217,17 +228,18 @@ fn nexthop(w: &mut Writer<'_>, resolve: &mut dyn Resolve, hop: &NextHop, v4: boo
     let mark = w.nest(u16::from_ne_bytes([flags, weight]));
     w.raw(&index.to_ne_bytes());
     if let Some(encap) = &hop.encap {
-        encap_attrs(w, encap);
+        encap_attrs(w, encap, [RTA_ENCAP, RTA_ENCAP_TYPE]);
     }
     if let Some(gateway) = hop.via {
         via(w, gateway, v4)?;
     }
+    w.attrs(&hop.other);
     w.close(mark);
     Ok(())
 }
 
-fn encap_attrs(w: &mut Writer<'_>, encap: &Encap) {
-    let nest = w.nest_flagged(RTA_ENCAP);
+fn encap_attrs(w: &mut Writer<'_>, encap: &Encap, [data_kind, type_kind]: [u16; 2]) {
+    let nest = w.nest_flagged(data_kind);
     let kind = match encap {
         Encap::Ip6(encap) => {
             if encap.id != 0 {
@@ -269,13 +281,76 @@ fn encap_attrs(w: &mut Writer<'_>, encap: &Encap) {
         }
         Encap::Other { kind, data } => {
             w.rewind(nest);
-            w.bytes_flagged(RTA_ENCAP, data);
-            w.u16(RTA_ENCAP_TYPE, *kind);
+            w.bytes_flagged(data_kind, data);
+            w.u16(type_kind, *kind);
             return;
         }
     };
     w.close(nest);
-    w.u16(RTA_ENCAP_TYPE, kind);
+    w.u16(type_kind, kind);
+}
+
+pub(super) fn next_hop_object(
+    w: &mut Writer<'_>,
+    resolve: &mut dyn Resolve,
+    flags: u16,
+    object: &NextHopObject,
+) -> Result<()> {
+    let invalid = |why| {
+        Err(Error::invalid(
+            "next-hop object",
+            object.id.to_string(),
+            why,
+        ))
+    };
+    if object.id == 0 {
+        return invalid("its number is not 0");
+    }
+    let (family, onlink) = match &object.to {
+        NextHopTo::Blackhole { ipv6: true } => (AF_INET6, false),
+        NextHopTo::Blackhole { ipv6: false } => (AF_INET, false),
+        NextHopTo::Group(_) => (0, false),
+        NextHopTo::Link { via, onlink, .. } => (via.map_or(AF_INET, family), *onlink),
+    };
+    let mut header = [0; 8];
+    header[0] = family;
+    header[2] = object.protocol;
+    header[4..].copy_from_slice(&u32::from(if onlink { RTNH_F_ONLINK } else { 0 }).to_ne_bytes());
+    let message = w.begin(RTM_NEWNEXTHOP, flags, &header);
+    w.u32(NHA_ID, object.id);
+    match &object.to {
+        NextHopTo::Blackhole { .. } => w.flag(NHA_BLACKHOLE),
+        NextHopTo::Group(members) => {
+            let mut entries = Vec::with_capacity(members.len() * 8);
+            for &(id, weight) in members {
+                // A share above 256 needs kernel 6.12; before, its byte must be zero.
+                let [low, high] = weight.max(1).saturating_sub(1).to_le_bytes();
+                entries.extend_from_slice(&id.to_ne_bytes());
+                entries.extend_from_slice(&[low, high, 0, 0]);
+            }
+            w.bytes(NHA_GROUP, &entries);
+        }
+        NextHopTo::Link {
+            dev, via, encap, ..
+        } => {
+            if let Some(via) = via {
+                w.ip(NHA_GATEWAY, *via);
+            }
+            w.u32(NHA_OIF, resolve.link(dev)?);
+            if let Some(encap) = encap {
+                encap_attrs(w, encap, [NHA_ENCAP, NHA_ENCAP_TYPE]);
+            }
+        }
+    }
+    w.attrs(&object.other);
+    w.end(message);
+    Ok(())
+}
+
+pub(super) fn delete_next_hop_object(w: &mut Writer<'_>, id: u32) {
+    let message = w.begin(RTM_DELNEXTHOP, super::CHANGE, &[0; 8]);
+    w.u32(NHA_ID, id);
+    w.end(message);
 }
 
 pub(super) fn rule(w: &mut Writer<'_>, kind: u16, flags: u16, rule: &Rule) -> Result<()> {
@@ -354,6 +429,7 @@ pub(super) fn rule(w: &mut Writer<'_>, kind: u16, flags: u16, rule: &Rule) -> Re
     if let Some(priority) = rule.priority {
         w.u32(FRA_PRIORITY, priority);
     }
+    w.attrs(&rule.other);
     w.end(message);
     Ok(())
 }
@@ -385,6 +461,7 @@ pub(super) fn neighbour(
             w.bytes(NDA_LLADDR, &lladdr.0);
         }
     }
+    w.attrs(&neighbour.other);
     w.end(message);
     Ok(())
 }

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use super::{LinkNames, RawAttr, link_name, split};
+use super::{LinkNames, link_name, split};
 use crate::message::consts::*;
 use crate::spec::{Address, Scope};
 use crate::wire::{Malformed, attrs};
@@ -21,8 +21,6 @@ pub struct AddressInfo {
     pub dad_failed: bool,
     /// All of the kernel's flags (`IFA_F_*`).
     pub flags: u32,
-    /// Attributes without a field of their own.
-    pub other: Vec<RawAttr>,
 }
 
 impl AddressInfo {
@@ -38,7 +36,6 @@ impl AddressInfo {
         let mut flags = u32::from(*flags);
         let (mut local, mut other_end) = (None, None);
         let mut address = Address::new("", IpNet::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-        let mut other = Vec::new();
         for attr in attrs(rest) {
             let attr = attr?;
             match attr.kind() {
@@ -63,7 +60,7 @@ impl AddressInfo {
                 IFA_FLAGS => flags = attr.u32()?,
                 IFA_RT_PRIORITY => address.metric = Some(attr.u32()?),
                 IFA_PROTO => address.protocol = Some(attr.u8()?).filter(|&protocol| protocol != 0),
-                _ => other.push(attr.into()),
+                _ => address.other.push(attr.into()),
             }
         }
         let bad = || Malformed {
@@ -104,7 +101,6 @@ impl AddressInfo {
             tentative: flags & 0x40 != 0,
             dad_failed: flags & 0x08 != 0,
             flags,
-            other,
         })
     }
 }

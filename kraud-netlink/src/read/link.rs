@@ -1,10 +1,10 @@
-use super::{LinkNames, RawAttr, link_name, split};
+use super::{LinkNames, link_name, split};
 use crate::message::consts::*;
 use crate::spec::{
-    AddrGenMode, Bridge, Ip6Tnl, Ip6TnlFlags, Ip6TnlMode, Ipvlan, IpvlanFlag, IpvlanMode, Link,
-    LinkKind, MacAddr, TunnelEncap, TunnelEncapKind, Veth, Vlan, VlanProtocol,
+    AddrGenMode, Bridge, BridgePort, Ip6Tnl, Ip6TnlFlags, Ip6TnlMode, Ipvlan, IpvlanFlag,
+    IpvlanMode, Link, LinkKind, MacAddr, TunnelEncap, TunnelEncapKind, Veth, Vlan, VlanProtocol,
 };
-use crate::wire::{Attr, Malformed, attrs};
+use crate::wire::{Attr, Malformed, RawAttr, attrs};
 
 /// A link as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +23,12 @@ pub struct LinkInfo {
     pub parent_netns_id: Option<i32>,
     /// The index of the bridge or bond that it is a port of.
     pub master_index: Option<u32>,
+    /// Its options as the port of a bridge, if it is one.
+    pub bridge_port: Option<BridgePort>,
     /// The permanent names beside its name.
     pub alt_names: Vec<String>,
-    /// Attributes without a field of their own.
+    /// Attributes without a field of their own: mostly the link's state. A change of a link sends what it changes, so they
+    /// stay as they are; unknown options of its kind are in [`Link::kind`].
     pub other: Vec<RawAttr>,
 }
 
@@ -78,6 +81,7 @@ impl LinkInfo {
             parent_index: None,
             parent_netns_id: None,
             master_index: None,
+            bridge_port: None,
             alt_names: Vec::new(),
             other: Vec::new(),
         };
@@ -96,6 +100,7 @@ impl LinkInfo {
             parent_index: None,
             parent_netns_id: None,
             master_index: None,
+            bridge_port: None,
             alt_names: Vec::new(),
             other: Vec::new(),
         }
@@ -133,20 +138,25 @@ impl LinkInfo {
             }
             IFLA_LINKINFO => {
                 let (mut name, mut data) = (None, None);
+                let (mut port_of, mut port) = (None, None);
                 for part in attr.nested() {
                     let part = part?;
                     match part.kind() {
                         IFLA_INFO_KIND => name = Some(part.text()),
                         IFLA_INFO_DATA => data = Some(part),
+                        IFLA_INFO_SLAVE_KIND => port_of = Some(part.text()),
+                        IFLA_INFO_SLAVE_DATA => port = Some(part),
                         _ => {}
                     }
                 }
                 if let Some(name) = name {
                     link.kind = kind(name, data)?;
                 }
+                if let (Some("bridge"), Some(port)) = (port_of.as_deref(), port) {
+                    self.bridge_port = Some(bridge_port(&port)?);
+                }
             }
-            // IFLA_PROP_LIST of IFLA_ALT_IFNAME.
-            52 => {
+            IFLA_PROP_LIST => {
                 for name in attr.nested() {
                     self.alt_names.push(name?.text());
                 }
@@ -187,7 +197,8 @@ fn kind(name: String, data: Option<Attr<'_>>) -> Result<LinkKind, Malformed> {
                     6 => bridge.priority = Some(option.u16()?),
                     7 => bridge.vlan_filtering = Some(option.u8()? != 0),
                     23 => bridge.mcast_snooping = Some(option.u8()? != 0),
-                    _ => {}
+                    number if is_bridge_state(number) => {}
+                    _ => bridge.other.push(option.into()),
                 }
             }
             LinkKind::Bridge(bridge)
@@ -209,14 +220,42 @@ fn kind(name: String, data: Option<Attr<'_>>) -> Result<LinkKind, Malformed> {
         "veth" => LinkKind::Veth(Veth::default()),
         "vlan" => LinkKind::Vlan(vlan(options())?),
         "wireguard" => LinkKind::Wireguard,
-        _ => LinkKind::Other(name),
+        _ => LinkKind::Other {
+            name,
+            options: options()
+                .map(|option| option.map(RawAttr::from))
+                .collect::<Result<_, _>>()?,
+        },
     })
+}
+
+/// Is it what a bridge is doing, and nothing that could be set? Roots, ports and timers of the spanning tree, the order to
+/// forget addresses, the querier that it heard and the number of addresses that it learned.
+fn is_bridge_state(number: u16) -> bool {
+    matches!(number, 10..=19 | 21 | 40 | 47 | 48)
+}
+
+fn bridge_port(data: &Attr<'_>) -> Result<BridgePort, Malformed> {
+    let mut port = BridgePort::default();
+    for option in data.nested() {
+        let option = option?;
+        let field = match option.kind() {
+            4 => &mut port.hairpin,
+            5 => &mut port.guard,
+            8 => &mut port.learning,
+            9 => &mut port.flood,
+            33 => &mut port.isolated,
+            _ => continue,
+        };
+        *field = Some(option.u8()? != 0);
+    }
+    Ok(port)
 }
 
 fn ip6tnl(options: crate::wire::Attrs<'_>) -> Result<Ip6Tnl, Malformed> {
     let mut tunnel = Ip6Tnl::default();
     let mut encap = TunnelEncap::new(TunnelEncapKind::Fou, 0);
-    let mut encap_type = 0;
+    let mut encap_kind = None;
     let mut flags = 0;
     let mut limit = 0;
     for option in options {
@@ -233,7 +272,7 @@ fn ip6tnl(options: crate::wire::Attrs<'_>) -> Result<Ip6Tnl, Malformed> {
             }
             8 => flags = option.u32()?,
             9 => tunnel.mode = Ip6TnlMode::from_wire(option.u8()?),
-            15 => encap_type = option.u16()?,
+            15 => encap_kind = TunnelEncapKind::from_wire(option.u16()?),
             16 => {
                 let bits = option.u16()?;
                 encap.csum = bits & 1 != 0;
@@ -244,7 +283,9 @@ fn ip6tnl(options: crate::wire::Attrs<'_>) -> Result<Ip6Tnl, Malformed> {
             18 => encap.destination_port = option.u16_be()?,
             19 => tunnel.external = true,
             20 => tunnel.fwmark = option.u32()?,
-            _ => {}
+            // The underlay is the link's parent.
+            1 => {}
+            _ => tunnel.other.push(option.into()),
         }
     }
     let on = |bit| flags & bit != 0;
@@ -255,22 +296,14 @@ fn ip6tnl(options: crate::wire::Attrs<'_>) -> Result<Ip6Tnl, Malformed> {
         copy_dscp: on(Ip6Tnl::RCV_DSCP_COPY),
         inherit_fwmark: on(Ip6Tnl::USE_ORIG_FWMARK),
         allow_local_remote: on(Ip6Tnl::ALLOW_LOCAL_REMOTE),
+        other: flags & !Ip6Tnl::KNOWN_FLAGS,
     };
-    tunnel.encap = match encap_type {
-        1 => Some(TunnelEncap {
-            kind: TunnelEncapKind::Fou,
-            ..encap
-        }),
-        2 => Some(TunnelEncap {
-            kind: TunnelEncapKind::Gue,
-            ..encap
-        }),
-        _ => None,
-    };
+    tunnel.encap = encap_kind.map(|kind| TunnelEncap { kind, ..encap });
     if tunnel.external {
         // Nothing but the mode is used, or can be set.
         tunnel = Ip6Tnl {
             mode: tunnel.mode,
+            other: tunnel.other,
             ..Ip6Tnl::external()
         };
     }
@@ -312,7 +345,7 @@ fn vlan(options: crate::wire::Attrs<'_>) -> Result<Vlan, Malformed> {
                     _ => Some(VlanProtocol::Q),
                 }
             }
-            _ => {}
+            _ => vlan.other.push(option.into()),
         }
     }
     Ok(vlan)

@@ -5,6 +5,7 @@
 mod address;
 mod link;
 mod neighbour;
+mod nexthop;
 mod route;
 mod rule;
 mod wireguard;
@@ -15,25 +16,6 @@ pub use neighbour::NeighbourInfo;
 pub use route::RouteInfo;
 pub use rule::RuleInfo;
 pub use wireguard::{PeerInfo, WireguardInfo, WireguardReader};
-
-/// An attribute that this crate has no field for: its number and payload.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct RawAttr {
-    /// The number with its two flag bits.
-    pub kind: u16,
-    /// The payload.
-    pub payload: Vec<u8>,
-}
-
-impl From<crate::wire::Attr<'_>> for RawAttr {
-    fn from(attr: crate::wire::Attr<'_>) -> Self {
-        Self {
-            kind: attr.raw_kind,
-            payload: attr.payload.to_vec(),
-        }
-    }
-}
 
 /// Link names by index, for turning the kernel's numbers into names.
 pub trait LinkNames {

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{LinkNames, RawAttr, link_name, split};
+use super::{LinkNames, link_name, split};
 use crate::message::consts::*;
 use crate::spec::{MacAddr, Neighbour, NeighbourState};
 use crate::wire::{Malformed, attrs};
@@ -13,8 +13,6 @@ pub struct NeighbourInfo {
     pub index: u32,
     /// What would add it again.
     pub neighbour: Neighbour,
-    /// Attributes without a field of their own.
-    pub other: Vec<RawAttr>,
 }
 
 impl NeighbourInfo {
@@ -47,9 +45,9 @@ impl NeighbourInfo {
             state: NeighbourState::from_wire(u16::from_ne_bytes([state_low, state_high])),
             router: flags & NTF_ROUTER != 0,
             proxy: flags & NTF_PROXY != 0,
+            other: Vec::new(),
         };
         let mut found = false;
-        let mut other = Vec::new();
         for attr in attrs(rest) {
             let attr = attr?;
             match attr.kind() {
@@ -60,16 +58,14 @@ impl NeighbourInfo {
                 NDA_LLADDR if attr.payload.len() == 6 => {
                     neighbour.lladdr = attr.chunk().ok().map(MacAddr);
                 }
-                _ => other.push(attr.into()),
+                // When it was used, and how often it was asked for.
+                NDA_CACHEINFO | NDA_PROBES => {}
+                _ => neighbour.other.push(attr.into()),
             }
         }
         if neighbour.proxy {
             neighbour.state = NeighbourState::Permanent;
         }
-        Ok(found.then_some(Self {
-            index,
-            neighbour,
-            other,
-        }))
+        Ok(found.then_some(Self { index, neighbour }))
     }
 }

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::{LinkNames, RawAttr, link_name, split};
+use super::{LinkNames, link_name, split};
 use crate::message::consts::*;
 use crate::spec::{Encap, EncapIp, EncapIp6, NextHop, Route, RouteKind, RouteMetrics, Scope};
 use crate::wire::{Attr, Malformed, attrs};
@@ -17,8 +17,6 @@ pub struct RouteInfo {
     pub index: Option<u32>,
     /// The kernel's flags (`RTM_F_*`, `RTNH_F_*`).
     pub flags: u32,
-    /// Attributes without a field of their own.
-    pub other: Vec<RawAttr>,
 }
 
 impl RouteInfo {
@@ -32,7 +30,7 @@ impl RouteInfo {
         let [
             family,
             dst_len,
-            _src_len,
+            src_len,
             tos,
             table,
             protocol,
@@ -59,11 +57,12 @@ impl RouteInfo {
         route.protocol = protocol;
         route.tos = tos;
         route.onlink = flags & u32::from(RTNH_F_ONLINK) != 0;
-        let (mut index, mut other, mut encap) = (None, Vec::new(), EncapParts::default());
+        let (mut index, mut src, mut encap) = (None, None, EncapParts::default());
         for attr in attrs(rest) {
             let attr = attr?;
             match attr.kind() {
                 RTA_DST => dst = attr.ip()?,
+                RTA_SRC => src = Some(attr.ip()?),
                 RTA_OIF => index = Some(attr.u32()?),
                 RTA_GATEWAY => route.via = Some(attr.ip()?),
                 RTA_VIA => route.via = via(attr)?,
@@ -76,18 +75,21 @@ impl RouteInfo {
                 RTA_NH_ID => route.nexthop_id = Some(attr.u32()?),
                 RTA_ENCAP => encap.data = Some(attr),
                 RTA_ENCAP_TYPE => encap.kind = Some(attr.u16()?),
+                RTA_EXPIRES => route.expires = Some(attr.u32()?),
                 // Its first three words are clntref, lastuse and expires, the latter in clock ticks.
-                12 => {
+                RTA_CACHEINFO => {
                     let [_, _, _, _, _, _, _, _, a, b, c, d] = attr.chunk()?;
                     let ticks = u32::from_ne_bytes([a, b, c, d]);
-                    route.expires = (family == AF_INET6 && ticks != 0).then_some(ticks / 100);
+                    if family == AF_INET6 && ticks != 0 {
+                        route.expires = Some(ticks / 100);
+                    }
                 }
-                _ => other.push(attr.into()),
+                _ => route.other.push(attr.into()),
             }
         }
         let v4 = family == AF_INET;
         let foreign = |address: IpAddr| address.is_ipv4() != v4;
-        if foreign(dst) || route.src.is_some_and(foreign) {
+        if foreign(dst) || [route.src, src].into_iter().flatten().any(foreign) {
             return Err(Malformed {
                 what: "route address of another family",
                 offset: 12,
@@ -95,15 +97,25 @@ impl RouteInfo {
                 found: rest.len(),
             });
         }
-        let bad = |_| Malformed {
-            what: "route prefix",
-            offset: 1,
-            needed: 0,
-            found: usize::from(dst_len),
+        let prefix = |address: IpAddr, len: u8| {
+            IpNet::new(address, len).map_err(|_| Malformed {
+                what: "route prefix",
+                offset: 1,
+                needed: 0,
+                found: usize::from(len),
+            })
         };
-        route.dst = IpNet::new(dst, dst_len).map_err(bad)?;
+        if let (Some(src), 1..) = (src, src_len) {
+            route.from = Some(prefix(src, src_len)?);
+        }
+        route.dst = prefix(dst, dst_len)?;
         route.encap = encap.parse()?;
         route.dev = index.map(|index| link_name(names, index));
+        if route.nexthop_id.is_some() {
+            // The kernel tells the object's way as well, and takes no route that says both.
+            (route.dev, route.via, route.encap) = (None, None, None);
+            route.nexthops.clear();
+        }
         if family == AF_INET && scope != route.wire_scope() {
             route.scope = Some(Scope(scope));
         }
@@ -111,64 +123,70 @@ impl RouteInfo {
             route,
             index,
             flags,
-            other,
         })
     }
 }
 
 #[derive(Default)]
-struct EncapParts<'a> {
-    kind: Option<u16>,
-    data: Option<Attr<'a>>,
+pub(super) struct EncapParts<'a> {
+    pub(super) kind: Option<u16>,
+    pub(super) data: Option<Attr<'a>>,
 }
 
 impl EncapParts<'_> {
-    fn parse(&self) -> Result<Option<Encap>, Malformed> {
+    pub(super) fn parse(&self) -> Result<Option<Encap>, Malformed> {
         let (Some(kind), Some(data)) = (self.kind, self.data) else {
             return Ok(None);
         };
-        Ok(Some(match kind {
-            LWTUNNEL_ENCAP_IP6 => {
-                let mut encap: EncapIp6 = Encap::ip6(Ipv6Addr::UNSPECIFIED);
-                for attr in data.nested() {
-                    let attr = attr?;
-                    match attr.kind() {
-                        1 => encap.id = attr.u64_be()?,
-                        2 => encap.dst = attr.ip6()?,
-                        3 => encap.src = Some(attr.ip6()?).filter(|src| !src.is_unspecified()),
-                        4 => encap.hop_limit = attr.u8()?,
-                        5 => encap.traffic_class = attr.u8()?,
-                        6 => encap.flags = attr.u16_be()?,
-                        _ => {}
-                    }
-                }
-                Encap::Ip6(encap)
-            }
-            LWTUNNEL_ENCAP_IP => {
-                let mut encap: EncapIp = Encap::ip(Ipv4Addr::UNSPECIFIED);
-                for attr in data.nested() {
-                    let attr = attr?;
-                    match attr.kind() {
-                        1 => encap.id = attr.u64_be()?,
-                        2 => encap.dst = attr.chunk::<4>()?.into(),
-                        3 => {
-                            encap.src = Some(Ipv4Addr::from(attr.chunk::<4>()?))
-                                .filter(|src| !src.is_unspecified());
-                        }
-                        4 => encap.ttl = attr.u8()?,
-                        5 => encap.tos = attr.u8()?,
-                        6 => encap.flags = attr.u16_be()?,
-                        _ => {}
-                    }
-                }
-                Encap::Ip(encap)
-            }
-            kind => Encap::Other {
-                kind,
-                data: data.payload.to_vec(),
-            },
-        }))
+        let known = match kind {
+            LWTUNNEL_ENCAP_IP6 => encap_ip6(data)?.map(Encap::Ip6),
+            LWTUNNEL_ENCAP_IP => encap_ip(data)?.map(Encap::Ip),
+            _ => None,
+        };
+        Ok(Some(known.unwrap_or_else(|| Encap::Other {
+            kind,
+            data: data.payload.to_vec(),
+        })))
     }
+}
+
+/// `None` if it holds something that has no field.
+fn encap_ip6(data: Attr<'_>) -> Result<Option<EncapIp6>, Malformed> {
+    let mut encap = Encap::ip6(Ipv6Addr::UNSPECIFIED);
+    for attr in data.nested() {
+        let attr = attr?;
+        match attr.kind() {
+            1 => encap.id = attr.u64_be()?,
+            2 => encap.dst = attr.ip6()?,
+            3 => encap.src = Some(attr.ip6()?).filter(|src| !src.is_unspecified()),
+            4 => encap.hop_limit = attr.u8()?,
+            5 => encap.traffic_class = attr.u8()?,
+            6 => encap.flags = attr.u16_be()?,
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(encap))
+}
+
+/// `None` if it holds something that has no field.
+fn encap_ip(data: Attr<'_>) -> Result<Option<EncapIp>, Malformed> {
+    let mut encap = Encap::ip(Ipv4Addr::UNSPECIFIED);
+    for attr in data.nested() {
+        let attr = attr?;
+        match attr.kind() {
+            1 => encap.id = attr.u64_be()?,
+            2 => encap.dst = attr.chunk::<4>()?.into(),
+            3 => {
+                encap.src =
+                    Some(Ipv4Addr::from(attr.chunk::<4>()?)).filter(|src| !src.is_unspecified());
+            }
+            4 => encap.ttl = attr.u8()?,
+            5 => encap.tos = attr.u8()?,
+            6 => encap.flags = attr.u16_be()?,
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(encap))
 }
 
 fn via(attr: Attr<'_>) -> Result<Option<IpAddr>, Malformed> {
@@ -196,7 +214,10 @@ fn metrics(attr: Attr<'_>) -> Result<RouteMetrics, Malformed> {
             8 => &mut metrics.advmss,
             10 => &mut metrics.hop_limit,
             12 => &mut metrics.features,
-            _ => continue,
+            _ => {
+                metrics.other.push(entry.into());
+                continue;
+            }
         };
         *field = Some(entry.u32()?);
     }
@@ -232,7 +253,7 @@ fn nexthops(mut rest: &[u8], names: &dyn LinkNames) -> Result<Vec<NextHop>, Malf
                 RTA_VIA => hop.via = via(attr)?,
                 RTA_ENCAP => encap.data = Some(attr),
                 RTA_ENCAP_TYPE => encap.kind = Some(attr.u16()?),
-                _ => {}
+                _ => hop.other.push(attr.into()),
             }
         }
         hop.encap = encap.parse()?;

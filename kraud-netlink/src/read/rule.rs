@@ -1,6 +1,6 @@
 use ipnet::IpNet;
 
-use super::{RawAttr, split};
+use super::split;
 use crate::message::consts::*;
 use crate::spec::{PortRange, Rule, RuleAction};
 use crate::wire::{Attr, Malformed, attrs};
@@ -11,8 +11,6 @@ use crate::wire::{Attr, Malformed, attrs};
 pub struct RuleInfo {
     /// What would add it again.
     pub rule: Rule,
-    /// Attributes without a field of their own.
-    pub other: Vec<RawAttr>,
 }
 
 impl RuleInfo {
@@ -41,7 +39,6 @@ impl RuleInfo {
         };
         rule.invert = u32::from_ne_bytes(flags) & FIB_RULE_INVERT != 0;
         let (mut mark, mut mask, mut full_table) = (None, None, None);
-        let mut other = Vec::new();
         for attr in attrs(rest) {
             let attr = attr?;
             match attr.kind() {
@@ -69,12 +66,15 @@ impl RuleInfo {
                         u32::from_ne_bytes([e, f, g, h]),
                     ));
                 }
-                _ => other.push(attr.into()),
+                // A mask that hides nothing says nothing.
+                FRA_SPORT_MASK | FRA_DPORT_MASK if attr.u16()? == u16::MAX => {}
+                _ => rule.other.push(attr.into()),
             }
         }
         rule.fwmark = match (mark.unwrap_or(0), mask) {
             (0, None | Some(0)) => None,
-            (mark, mask) => Some((mark, mask.filter(|&mask| mask != u32::MAX))),
+            // Without a mask the kernel compares all bits, but those of no mark at all.
+            (mark, mask) => Some((mark, mask.filter(|&mask| mask != u32::MAX || mark == 0))),
         };
         rule.action = match action {
             1 => RuleAction::Table(full_table.unwrap_or(u32::from(table))),
@@ -83,7 +83,7 @@ impl RuleInfo {
             8 => RuleAction::Prohibit,
             _ => return Ok(None),
         };
-        Ok(Some(Self { rule, other }))
+        Ok(Some(Self { rule }))
     }
 }
 

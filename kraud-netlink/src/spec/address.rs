@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::Scope;
 use crate::setters::setters;
+use crate::wire::RawAttr;
 
 /// An address on a link.
 ///
@@ -46,6 +47,8 @@ pub struct Address {
     pub label: Option<String>,
     /// Seconds of (preferred, valid) life; `None` is for ever.
     pub lifetime: Option<(u32, u32)>,
+    /// Attributes that have no field here, sent as they are; those of an address that is read back are kept.
+    pub other: Vec<RawAttr>,
 }
 
 impl Address {
@@ -66,6 +69,7 @@ impl Address {
             protocol: None,
             label: None,
             lifetime: None,
+            other: Vec::new(),
         }
     }
 

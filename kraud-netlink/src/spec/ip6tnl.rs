@@ -2,6 +2,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::setters::setters;
+use crate::wire::RawAttr;
 
 /// An IPv6 tunnel: IPv4 or IPv6 in IPv6 (RFC 2473), point to point or one device for all (`external`).
 ///
@@ -53,6 +54,9 @@ pub struct Ip6Tnl {
     pub fwmark: u32,
     /// UDP around the tunnel.
     pub encap: Option<TunnelEncap>,
+    /// Options that have no field here, sent as they are: the kernel would zero them. Those of a tunnel that is read back
+    /// are kept.
+    pub other: Vec<RawAttr>,
 }
 
 /// What an IPv6 tunnel carries (`IFLA_IPTUN_PROTO`).
@@ -119,6 +123,8 @@ pub struct Ip6TnlFlags {
     pub inherit_fwmark: bool,
     /// `allow-localremote`: the remote may be an address of this host.
     pub allow_local_remote: bool,
+    /// Switches that have no field here, as bits.
+    pub other: u32,
 }
 
 /// UDP around an IPv6 tunnel.
@@ -166,6 +172,40 @@ pub enum TunnelEncapKind {
     Fou,
     /// Generic UDP encapsulation.
     Gue,
+    /// Another kind, by number (`TUNNEL_ENCAP_*`).
+    Other(u16),
+}
+
+impl TunnelEncapKind {
+    pub(crate) fn wire(self) -> u16 {
+        match self {
+            Self::Fou => 1,
+            Self::Gue => 2,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// `None` for `TUNNEL_ENCAP_NONE`.
+    pub(crate) fn from_wire(value: u16) -> Option<Self> {
+        match value {
+            0 => None,
+            1 => Some(Self::Fou),
+            2 => Some(Self::Gue),
+            number => Some(Self::Other(number)),
+        }
+    }
+}
+
+impl fmt::Display for TunnelEncapKind {
+    /// As `ip` calls it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fou => f.write_str("fou"),
+            Self::Gue => f.write_str("gue"),
+            Self::Other(3) => f.write_str("mpls"),
+            Self::Other(number) => write!(f, "{number}"),
+        }
+    }
 }
 
 impl Default for Ip6Tnl {
@@ -182,6 +222,7 @@ impl Default for Ip6Tnl {
             flags: Ip6TnlFlags::default(),
             fwmark: 0,
             encap: None,
+            other: Vec::new(),
         }
     }
 }
@@ -226,13 +267,15 @@ impl Ip6Tnl {
             0
         };
         let udp = match self.encap.map(|encap| encap.kind) {
-            None => 0,
+            None | Some(TunnelEncapKind::Other(_)) => 0,
             Some(TunnelEncapKind::Fou) => 8,
             Some(TunnelEncapKind::Gue) => 12,
         };
         40 + option + udp
     }
 
+    /// The switches with a field of their own, and what the kernel works out for itself (`IP6_TNL_F_CAP_*`).
+    pub(crate) const KNOWN_FLAGS: u32 = 0x7_0000 | 0x77;
     pub(crate) const IGN_ENCAP_LIMIT: u32 = 0x1;
     pub(crate) const USE_ORIG_TCLASS: u32 = 0x2;
     pub(crate) const USE_ORIG_FLOWLABEL: u32 = 0x4;
@@ -252,6 +295,9 @@ impl Ip6Tnl {
             (flags.allow_local_remote, Self::ALLOW_LOCAL_REMOTE),
         ]
         .into_iter()
-        .fold(0, |all, (on, bit)| if on { all | bit } else { all })
+        .fold(
+            flags.other,
+            |all, (on, bit)| if on { all | bit } else { all },
+        )
     }
 }

@@ -1,5 +1,6 @@
 use super::{Ip6Tnl, Ipvlan, LinkChange, MacAddr, Vlan};
 use crate::setters::setters;
+use crate::wire::RawAttr;
 
 /// A link as it should be: its kind and its settings.
 ///
@@ -81,13 +82,27 @@ pub enum LinkKind {
     Vlan(Vlan),
     /// A WireGuard device; its keys and peers are set with [`Wireguard`](super::Wireguard).
     Wireguard,
-    /// A link of another kind, by its kernel name (`macvlan`, `tun`, `vxlan`…), made without options.
-    Other(String),
+    /// A link of another kind.
+    Other {
+        /// Its kernel name: `macvlan`, `vxlan`, `vrf`…
+        name: String,
+        /// Its options as they are sent (`IFLA_INFO_DATA`).
+        options: Vec<RawAttr>,
+    },
     /// Hardware, or loopback: no kind; it cannot be made.
     Physical,
 }
 
 impl LinkKind {
+    /// A kind by its kernel name, with the kernel's options.
+    #[must_use]
+    pub fn other(name: impl Into<String>) -> Self {
+        Self::Other {
+            name: name.into(),
+            options: Vec::new(),
+        }
+    }
+
     /// The kernel's name, empty for [`LinkKind::Physical`].
     #[must_use]
     pub fn name(&self) -> &str {
@@ -99,14 +114,14 @@ impl LinkKind {
             Self::Veth(_) => "veth",
             Self::Vlan(_) => "vlan",
             Self::Wireguard => "wireguard",
-            Self::Other(name) => name,
+            Self::Other { name, .. } => name,
             Self::Physical => "",
         }
     }
 }
 
 /// The options of a bridge; `None` leaves them to the kernel. Times are in hundredths of a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
@@ -129,6 +144,9 @@ pub struct Bridge {
     pub hello_time: Option<u32>,
     /// `max_age`.
     pub max_age: Option<u32>,
+    /// Options that have no field here, sent as they are; those of a bridge that is read back are kept, without what is
+    /// no option but its state.
+    pub other: Vec<RawAttr>,
 }
 
 /// The options of a bridge's port.

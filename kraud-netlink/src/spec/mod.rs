@@ -8,6 +8,7 @@ mod link;
 mod link_change;
 mod mac;
 mod neighbour;
+mod nexthop;
 mod route;
 mod rule;
 mod sysctl;
@@ -22,6 +23,7 @@ pub use link::{AddrGenMode, Bridge, BridgePort, FollowUp, Link, LinkKind, Veth};
 pub use link_change::LinkChange;
 pub use mac::{MacAddr, ParseMacError};
 pub use neighbour::{Neighbour, NeighbourState};
+pub use nexthop::{NextHopObject, NextHopTo};
 pub use route::{
     Encap, EncapIp, EncapIp6, NextHop, Route, RouteKind, RouteMetrics, Scope, protocol, table,
 };
@@ -34,6 +36,22 @@ use crate::error::{Error, Result};
 
 /// The longest link name (`IFNAMSIZ` - 1).
 pub const LINK_NAME_MAX: usize = 15;
+
+/// The longest name beside a link's name (`ALTIFNAMSIZ` - 1).
+pub const ALT_NAME_MAX: usize = 127;
+
+/// Checks a name beside a link's name, which may be longer.
+pub(crate) fn check_alt_name(name: &str) -> Result<()> {
+    let bad = |why| Err(Error::invalid("alternative link name", name, why));
+    match name {
+        "" => bad("it is empty"),
+        _ if name.len() > ALT_NAME_MAX => bad("it has at most 127 bytes"),
+        _ if name.contains('\0') || name.contains(char::is_whitespace) => {
+            bad("it holds no NUL or white space")
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Checks a link name as the kernel's `dev_valid_name` does, and that `ip` can take it as one word.
 ///

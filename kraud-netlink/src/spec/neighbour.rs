@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use super::MacAddr;
+use crate::wire::RawAttr;
 
 /// A neighbour: the hardware address of an address on a link, or a proxy entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,6 +19,8 @@ pub struct Neighbour {
     pub router: bool,
     /// Answer for the address on this link instead (`proxy`).
     pub proxy: bool,
+    /// Attributes that have no field here, sent as they are; those of an entry that is read back are kept.
+    pub other: Vec<RawAttr>,
 }
 
 /// The state of a neighbour entry (`NUD_*`).
@@ -84,6 +87,7 @@ impl Neighbour {
             state: NeighbourState::Permanent,
             router: false,
             proxy: false,
+            other: Vec::new(),
         }
     }
 
@@ -97,6 +101,7 @@ impl Neighbour {
             state: NeighbourState::Permanent,
             router: false,
             proxy: true,
+            other: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::setters::setters;
+use crate::wire::RawAttr;
 
 /// A route.
 ///
@@ -28,6 +29,8 @@ use crate::setters::setters;
 pub struct Route {
     /// The destination; `0.0.0.0/0` and `::/0` are the default routes. Host bits are cleared when sent.
     pub dst: IpNet,
+    /// Only for packets from this prefix (IPv6 with `CONFIG_IPV6_SUBTREES`).
+    pub from: Option<IpNet>,
     /// What the route does.
     pub kind: RouteKind,
     /// The link's name.
@@ -60,6 +63,8 @@ pub struct Route {
     pub pref: Option<u8>,
     /// Seconds until it goes away (IPv6 only).
     pub expires: Option<u32>,
+    /// Attributes that have no field here, sent as they are; those of a route that is read back are kept.
+    pub other: Vec<RawAttr>,
 }
 
 /// One way of a multipath route.
@@ -76,6 +81,8 @@ pub struct NextHop {
     pub onlink: bool,
     /// What to put around packets.
     pub encap: Option<Encap>,
+    /// Attributes that have no field here, sent as they are; those of a next hop that is read back are kept.
+    pub other: Vec<RawAttr>,
 }
 
 /// What a route does with packets (`RTN_*`).
@@ -204,7 +211,7 @@ pub mod table {
 }
 
 /// A route's own limits (`RTA_METRICS`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
@@ -221,6 +228,9 @@ pub struct RouteMetrics {
     pub features: Option<u32>,
     /// The metrics that must not be changed by path MTU discovery and the like, as bits of `1 << RTAX_*`.
     pub lock: Option<u32>,
+    /// Metrics that have no field here (`initcwnd`, `congctl`…), sent as they are; those of a route that is read back are
+    /// kept.
+    pub other: Vec<RawAttr>,
 }
 
 impl RouteMetrics {
@@ -236,7 +246,7 @@ impl RouteMetrics {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries().iter().all(|(_, value)| value.is_none())
+        self.other.is_empty() && self.entries().iter().all(|(_, value)| value.is_none())
     }
 }
 
@@ -252,7 +262,8 @@ pub enum Encap {
     Ip(EncapIp),
     /// An IPv6 header.
     Ip6(EncapIp6),
-    /// Another kind, as its number (`LWTUNNEL_ENCAP_*`) and raw attributes.
+    /// Another kind, or one of the above with attributes that have no field there, as its number (`LWTUNNEL_ENCAP_*`) and
+    /// raw attributes.
     Other {
         /// `RTA_ENCAP_TYPE`.
         kind: u16,
@@ -365,6 +376,7 @@ impl Route {
     pub fn new(dst: IpNet) -> Self {
         Self {
             dst,
+            from: None,
             kind: RouteKind::Unicast,
             dev: None,
             via: None,
@@ -381,6 +393,7 @@ impl Route {
             nexthop_id: None,
             pref: None,
             expires: None,
+            other: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 use ipnet::IpNet;
 
 use crate::setters::setters;
+use crate::wire::RawAttr;
 
 /// A policy routing rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,6 +39,8 @@ pub struct Rule {
     pub priority: Option<u32>,
     /// The protocol that the rule belongs to (`FRA_PROTOCOL`), for telling one's own from foreign ones.
     pub protocol: Option<u8>,
+    /// Attributes that have no field here, sent as they are; those of a rule that is read back are kept.
+    pub other: Vec<RawAttr>,
 }
 
 /// What a rule does with what it matches.
@@ -87,6 +90,7 @@ impl Rule {
             suppress_prefix_length: None,
             priority: None,
             protocol: None,
+            other: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::setters::setters;
+use crate::wire::RawAttr;
 
 /// A VLAN sub-interface; its parent is the link's [`Link::parent`](super::Link::parent).
 ///
@@ -26,6 +27,8 @@ pub struct Vlan {
     pub ingress_qos: Vec<(u32, u32)>,
     /// `egress-qos-map FROM:TO`.
     pub egress_qos: Vec<(u32, u32)>,
+    /// Options that have no field here, sent as they are; those of a VLAN that is read back are kept.
+    pub other: Vec<RawAttr>,
 }
 
 impl Vlan {
@@ -42,6 +45,7 @@ impl Vlan {
             bridge_binding: None,
             ingress_qos: Vec::new(),
             egress_qos: Vec::new(),
+            other: Vec::new(),
         }
     }
 

@@ -6,9 +6,11 @@
 //! The writer cannot fail half-way: a nest that outgrows its 16-bit length is remembered and reported by
 //! [`Writer::finish`], never wrapped.
 
+mod raw;
 mod reader;
 mod writer;
 
+pub use raw::RawAttr;
 pub use reader::{Attr, Attrs, Header, Messages, attrs, messages};
 pub use writer::{Mark, Writer};
 
