@@ -168,16 +168,23 @@ impl Namespaces {
     ///
     /// [`Error::Io`].
     pub fn start(here: Netns, kind: NetnsKind) -> Result<Self> {
-        Ok(Self {
+        Ok(Self::start_with(here.handle()?, kind))
+    }
+
+    /// Namespaces of that kind, starting over a conversation of one's own: for tests that put themselves between.
+    #[must_use]
+    pub fn start_with(here: Handle, kind: NetnsKind) -> Self {
+        let members = Members {
             kind,
-            here: here.handle()?,
-            members: Members {
-                kind,
-                here: Some(here),
-                by_name: BTreeMap::new(),
-            },
+            here: Some(here.netns().clone()),
+            by_name: BTreeMap::new(),
+        };
+        Self {
+            kind,
+            here,
+            members,
             handles: BTreeMap::new(),
-        })
+        }
     }
 
     /// Gives a namespace that exists a name in this set, for instance a running container's.

@@ -17,14 +17,14 @@ pub(super) const GET_TABLE: u16 = SUBSYSTEM | 1;
 pub(super) const GET_CHAIN: u16 = SUBSYSTEM | 4;
 pub(super) const GET_RULE: u16 = SUBSYSTEM | 7;
 
-const META_OIFNAME: u32 = 7;
-const META_IIFNAME: u32 = 6;
-const META_NFPROTO: u32 = 15;
-const META_L4PROTO: u32 = 16;
+pub(super) const META_OIFNAME: u32 = 7;
+pub(super) const META_IIFNAME: u32 = 6;
+pub(super) const META_NFPROTO: u32 = 15;
+pub(super) const META_L4PROTO: u32 = 16;
 /// `NFT_PAYLOAD_NETWORK_HEADER`.
-const NETWORK_HEADER: u32 = 1;
+pub(super) const NETWORK_HEADER: u32 = 1;
 /// `NFT_REG_1`.
-const REGISTER: u32 = 1;
+pub(super) const REGISTER: u32 = 1;
 
 impl Family {
     pub(super) fn wire(self) -> u8 {
@@ -45,6 +45,17 @@ impl Hook {
             Self::Output => 3,
             Self::Postrouting => 4,
         }
+    }
+
+    pub(super) fn from_wire(value: u32) -> Option<Self> {
+        let all = [
+            Self::Prerouting,
+            Self::Input,
+            Self::Forward,
+            Self::Output,
+            Self::Postrouting,
+        ];
+        all.into_iter().find(|hook| hook.wire() == value)
     }
 }
 

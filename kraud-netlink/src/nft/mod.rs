@@ -3,6 +3,7 @@
 //! As much of nf_tables as a network needs around it: tables of base chains whose rules match addresses, links and
 //! header bytes, and masquerade, accept or drop. A table is replaced as a whole in one kernel transaction.
 
+mod decode;
 mod encode;
 mod read;
 

@@ -1,9 +1,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::Table;
+use super::decode;
 use super::encode::{GET_CHAIN, GET_RULE, GET_TABLE, header, write_rule};
-use crate::error::Result;
+use super::{Chain, ChainKind, Family, Hook, Rule, Table};
+use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::message::consts::{NLM_F_DUMP, NLM_F_REQUEST};
 use crate::wire::{Attr, Malformed, Writer, attrs};
@@ -22,16 +23,16 @@ pub struct Counter {
 }
 
 /// A rule as its expressions: names, and attributes by number with nests taken apart.
-type Expressions = Vec<(String, Attributes)>;
+pub(super) type Expressions = Vec<(String, Attributes)>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Payload {
+pub(super) enum Payload {
     Bytes(Vec<u8>),
     Nest(Attributes),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Attributes(BTreeMap<u16, Payload>);
+pub(super) struct Attributes(pub(super) BTreeMap<u16, Payload>);
 
 impl Attributes {
     /// Which attributes hold others: the kernel does not say, it sends nests without their flag.
@@ -88,10 +89,84 @@ struct Base {
     policy: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     chains: BTreeMap<String, Base>,
     rules: Vec<(String, Expressions)>,
+}
+
+impl Found {
+    /// What a kernel that has the table would list, in normal form.
+    fn of(table: &Table) -> Result<Self> {
+        let mut found = Self::default();
+        for chain in &table.chains {
+            let base = Base {
+                kind: chain.kind.to_string(),
+                hook: chain.hook.wire(),
+                priority: u32::from_ne_bytes(chain.priority.to_ne_bytes()),
+                policy: u32::from(!chain.drop),
+            };
+            found.chains.insert(chain.name.clone(), base);
+            for rule in &chain.rules {
+                let rule = expressions_of(table.family, rule)?;
+                found.rules.push((chain.name.clone(), rule));
+            }
+        }
+        Ok(found.normal())
+    }
+
+    /// Without counts, and with rules by chain: the kernel groups them in its own order.
+    fn normal(&self) -> Self {
+        let mut rules = self.rules.clone();
+        rules.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (_, data) in rules
+            .iter_mut()
+            .flat_map(|(_, rule)| rule)
+            .filter(|(name, _)| name == "counter")
+        {
+            *data = Attributes::default();
+        }
+        Self {
+            chains: self.chains.clone(),
+            rules,
+        }
+    }
+
+    /// The table like `like` that holds this, if this crate has words for it.
+    fn table(&self, like: &Table) -> Option<Table> {
+        let chain = |(name, base): (&String, &Base)| {
+            let rules = self.rules.iter().filter(|(chain, _)| chain == name);
+            Some(Chain {
+                name: name.clone(),
+                kind: [ChainKind::Filter, ChainKind::Nat]
+                    .into_iter()
+                    .find(|kind| kind.to_string() == base.kind)?,
+                hook: Hook::from_wire(base.hook)?,
+                priority: i32::from_ne_bytes(base.priority.to_ne_bytes()),
+                drop: base.policy == 0,
+                rules: rules
+                    .map(|(_, rule)| decode::rule(like.family, rule))
+                    .collect::<Option<_>>()?,
+            })
+        };
+        Some(Table {
+            chains: self.chains.iter().map(chain).collect::<Option<_>>()?,
+            ..like.clone()
+        })
+    }
+}
+
+/// The expressions that a rule is sent as.
+pub(super) fn expressions_of(family: Family, rule: &Rule) -> Result<Expressions> {
+    let mut bytes = Vec::new();
+    let mut w = Writer::new(&mut bytes);
+    let nest = w.nest_flagged(4);
+    write_rule(&mut w, family, rule)?;
+    w.close(nest);
+    let parsed = attrs(&bytes).next().and_then(std::result::Result::ok);
+    Ok(parsed
+        .and_then(|nest| expressions(&nest).ok())
+        .unwrap_or_default())
 }
 
 impl Handle {
@@ -101,39 +176,33 @@ impl Handle {
     ///
     /// As [`Handle::links`], and [`Error::Invalid`](crate::Error::Invalid) for a table that cannot be encoded.
     pub fn nft_matches(&mut self, table: &Table) -> Result<bool> {
-        let found = self.nft_read(table)?;
-        let mut wanted = Found::default();
-        for chain in &table.chains {
-            let base = Base {
-                kind: chain.kind.to_string(),
-                hook: chain.hook.wire(),
-                priority: u32::from_ne_bytes(chain.priority.to_ne_bytes()),
-                policy: u32::from(!chain.drop),
-            };
-            wanted.chains.insert(chain.name.clone(), base);
-            for rule in &chain.rules {
-                let mut bytes = Vec::new();
-                let mut w = Writer::new(&mut bytes);
-                let nest = w.nest_flagged(4);
-                write_rule(&mut w, table.family, rule)?;
-                w.close(nest);
-                let parsed = attrs(&bytes).next().and_then(std::result::Result::ok);
-                let parsed = parsed
-                    .and_then(|nest| expressions(&nest).ok())
-                    .unwrap_or_default();
-                wanted.rules.push((chain.name.clone(), parsed));
-            }
+        let found = self.nft_read(table)?.normal();
+        Ok(!table.chains.is_empty() && found == Found::of(table)?)
+    }
+
+    /// The table of the same family and name as it is there, counters at zero; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::links`], and [`Error::Conflict`](crate::Error::Conflict) for a table that holds what this crate has no
+    /// words for, such as sets or chains without a hook.
+    pub fn nft_table(&mut self, like: &Table) -> Result<Option<Table>> {
+        let Some(uses) = self.nft_uses(like)? else {
+            return Ok(None);
+        };
+        let found = self.nft_read(like)?;
+        let table = found.table(like);
+        let whole = |table: &Table| {
+            table.chains.len() == uses as usize
+                && Found::of(table).is_ok_and(|again| again == found.normal())
+        };
+        match table.filter(|table| whole(table)) {
+            Some(table) => Ok(Some(table)),
+            None => Err(Error::Conflict {
+                what: format!("nft table {} {}", like.family, like.name),
+                why: "it holds what could not be put back".to_owned(),
+            }),
         }
-        // The kernel groups rules by chain in its own order.
-        let mut there = found.rules;
-        there.sort_by(|(a, _), (b, _)| a.cmp(b));
-        wanted.rules.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (_, rule) in there.iter_mut().chain(&mut wanted.rules) {
-            for (_, data) in rule.iter_mut().filter(|(name, _)| name == "counter") {
-                *data = Attributes::default();
-            }
-        }
-        Ok(!table.chains.is_empty() && found.chains == wanted.chains && there == wanted.rules)
     }
 
     /// Is there a table of that family and name, whatever is in it?
@@ -142,18 +211,31 @@ impl Handle {
     ///
     /// As [`Handle::links`].
     pub fn nft_exists(&mut self, table: &Table) -> Result<bool> {
+        Ok(self.nft_uses(table)?.is_some())
+    }
+
+    /// How many chains, sets and other things a table has; `None` if it is not there.
+    fn nft_uses(&mut self, table: &Table) -> Result<Option<u32>> {
         let mut request = Vec::new();
         let mut w = Writer::new(&mut request);
         let message = w.begin(GET_TABLE, NLM_F_REQUEST, &header(table.family.wire(), 0));
         w.str(1, &table.name);
         w.end(message);
-        let what = format_args!("look up nft table {} {}", table.family, table.name);
-        match self
-            .netfilter()?
-            .query(&mut request, &what, &mut |_, _| Ok(()))
-        {
-            Err(error) if error.is_not_found() => Ok(false),
-            answer => answer.map(|()| true),
+        let mut uses = 0;
+        let asked =
+            self.netfilter()?
+                .query(&mut request, &"look up an nft table", &mut |_, body| {
+                    for attr in attrs(body.get(4..).unwrap_or(&[])) {
+                        let attr = attr?;
+                        if attr.kind() == 3 {
+                            uses = attr.u32_be()?;
+                        }
+                    }
+                    Ok(())
+                });
+        match asked {
+            Err(error) if error.is_not_found() => Ok(None),
+            asked => asked.map(|()| Some(uses)),
         }
     }
 

@@ -4,11 +4,44 @@ use std::collections::{HashMap, HashSet};
 
 use super::inverse::same_route;
 use crate::read::WireguardInfo;
-use crate::spec::{Address, Ip6Tnl, Peer, PeerAction, Route, Vlan, Wireguard, protocol};
+use crate::spec::{Address, Peer, PeerAction, Route, Wireguard, protocol};
+use crate::wire::RawAttr;
+
+/// Read-modify-write of what this crate has no field for: `wanted` gets the attributes of `found` whose numbers it does
+/// not have itself.
+///
+/// What was not said is left to the kernel, or to whoever said it; so `wanted` then equals what is there, unless it asks
+/// for something else.
+pub(super) fn keep_other(wanted: &mut Vec<RawAttr>, found: &[RawAttr]) {
+    let said: HashSet<u16> = wanted.iter().map(|attr| attr.kind).collect();
+    let said = |attr: &&RawAttr| said.contains(&attr.kind);
+    if found.iter().filter(said).eq(wanted.iter()) {
+        *wanted = found.to_vec();
+        return;
+    }
+    let mut kept: Vec<RawAttr> = found.iter().filter(|attr| !said(attr)).cloned().collect();
+    kept.append(wanted);
+    *wanted = kept;
+}
+
+/// The wanted route with what it does not say taken from the one that is there.
+pub(super) fn route_over(found: &Route, wanted: &Route) -> Route {
+    let mut wanted = wanted.clone();
+    keep_other(&mut wanted.other, &found.other);
+    keep_other(&mut wanted.metrics.other, &found.metrics.other);
+    if wanted.nexthops.len() == found.nexthops.len() {
+        for (wanted, found) in wanted.nexthops.iter_mut().zip(&found.nexthops) {
+            if (&wanted.dev, wanted.via) == (&found.dev, found.via) {
+                keep_other(&mut wanted.other, &found.other);
+            }
+        }
+    }
+    wanted
+}
 
 /// Is a route that is there as good as the wanted one?
 pub(super) fn route_serves(found: &Route, wanted: &Route) -> bool {
-    let mut wanted = wanted.clone();
+    let mut wanted = route_over(found, wanted);
     wanted.dst = wanted.dst.trunc();
     // What was not said is the kernel's to choose.
     wanted.metric = found.metric;
@@ -39,36 +72,10 @@ pub(super) fn address_serves(found: &Address, wanted: &Address) -> bool {
     wanted.protocol = found.protocol;
     wanted.metric = wanted.metric.or(found.metric);
     wanted.label = wanted.label.or_else(|| found.label.clone());
+    keep_other(&mut wanted.other, &found.other);
     // Flags that only say how the address comes up.
     wanted.optimistic = found.optimistic;
     *found == wanted
-}
-
-pub(super) fn vlan_serves(is: &Vlan, want: &Vlan) -> bool {
-    let switches = is
-        .switches()
-        .iter()
-        .zip(want.switches())
-        .all(|((_, _, is), (_, _, want))| want.is_none() || *is == want);
-    let maps = |is: &[(u32, u32)], want: &[(u32, u32)]| want.iter().all(|pair| is.contains(pair));
-    switches && maps(&is.ingress_qos, &want.ingress_qos) && maps(&is.egress_qos, &want.egress_qos)
-}
-
-pub(super) fn tunnel_serves(is: &Ip6Tnl, want: &Ip6Tnl) -> bool {
-    is == want || (is.external && want.external && is.mode == want.mode)
-}
-
-pub(super) fn bridge_serves(is: &crate::spec::Bridge, want: &crate::spec::Bridge) -> bool {
-    let word = |want: Option<u32>, is: Option<u32>| want.is_none() || want == is;
-    let switch = |want: Option<bool>, is: Option<bool>| want.is_none() || want == is;
-    switch(want.mcast_snooping, is.mcast_snooping)
-        && switch(want.stp, is.stp)
-        && switch(want.vlan_filtering, is.vlan_filtering)
-        && word(want.ageing_time, is.ageing_time)
-        && word(want.priority.map(u32::from), is.priority.map(u32::from))
-        && word(want.forward_delay, is.forward_delay)
-        && word(want.hello_time, is.hello_time)
-        && word(want.max_age, is.max_age)
 }
 
 /// The change from what a device is to what it should be: only what differs, so that peers which stay lose no packet.

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::compare::{
-    address_serves, bridge_serves, route_serves, tunnel_serves, vlan_serves, wireguard_change,
-};
-use super::inverse::{conflict, route_key};
+use super::compare::{address_serves, route_over, route_serves, wireguard_change};
+use super::inverse::{RouteKey, conflict, route_key};
+use super::link::link_change;
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::namespaces::{Namespaces, Step};
@@ -202,7 +201,7 @@ impl Wanted {
                 }
             }));
             if let (Want::Link(link), true) = (want, is_there) {
-                steps.extend(peer_change(system, &mut snapshots, &key, link)?);
+                steps.extend(peer_change(system, &mut snapshots, netns, link)?);
             }
         }
         self.check_ipvlan()?;
@@ -279,17 +278,14 @@ impl Wanted {
                 None => vec![Op::AddRoute(wanted.clone())],
                 Some(found) if route_serves(found, wanted) => Vec::new(),
                 Some(found) if found.protocol != wanted.protocol => {
-                    let what = format!(
-                        "route to {} with metric {}",
-                        wanted.dst,
-                        route_key(wanted).3
-                    );
+                    let metric = route_key(wanted).metric;
+                    let what = format!("route to {} with metric {metric}", wanted.dst);
                     return Err(conflict(
                         what,
                         format!("one of protocol {} is there", found.protocol),
                     ));
                 }
-                Some(_) => vec![Op::ReplaceRoute(wanted.clone())],
+                Some(found) => vec![Op::ReplaceRoute(route_over(found, wanted))],
             },
             Want::Rule(wanted) => {
                 let found = there.rules.contains(wanted);
@@ -373,69 +369,13 @@ impl Wanted {
                 Op::AddLink(wanted.clone()),
             ])
         };
-        if found.link.kind.name() != wanted.kind.name() {
-            return recreate(&format!("it is of kind {:?}", found.link.kind.name()));
+        let change = match link_change(found, wanted) {
+            Ok(change) => change,
+            Err(why) => return recreate(&why),
+        };
+        if matches!(change.kind, Some(LinkKind::Ipvlan(_))) {
+            self.check_siblings(there, found.parent_index, wanted)?;
         }
-        let parent_differs = wanted.parent.is_some()
-            && found.link.parent.is_some()
-            && wanted.parent != found.link.parent;
-        let mut change = LinkChange::new(&wanted.name);
-        match (&found.link.kind, &wanted.kind) {
-            (LinkKind::Vlan(is), LinkKind::Vlan(want)) => {
-                if is.id != want.id
-                    || want
-                        .protocol
-                        .is_some_and(|protocol| is.protocol != Some(protocol))
-                {
-                    return recreate("a VLAN's id and protocol cannot be changed");
-                }
-                if !vlan_serves(is, want) {
-                    change.kind = Some(wanted.kind.clone());
-                }
-            }
-            (LinkKind::Ip6Tnl(is), LinkKind::Ip6Tnl(want)) => {
-                if is.external != want.external {
-                    return recreate("a tunnel cannot become external, or cease to be");
-                }
-                if !tunnel_serves(is, want)
-                    || (wanted.parent.is_some() && wanted.parent != found.link.parent)
-                {
-                    change.kind = Some(wanted.kind.clone());
-                    change.parent.clone_from(&wanted.parent);
-                }
-            }
-            (LinkKind::Ipvlan(is), LinkKind::Ipvlan(want)) if is != want => {
-                self.check_siblings(there, found.parent_index, wanted)?;
-                change.kind = Some(wanted.kind.clone());
-            }
-            (LinkKind::Bridge(is), LinkKind::Bridge(want)) if !bridge_serves(is, want) => {
-                change.kind = Some(wanted.kind.clone());
-            }
-            _ => {}
-        }
-        if parent_differs && !matches!(wanted.kind, LinkKind::Ip6Tnl(_)) {
-            return recreate("its parent cannot be changed");
-        }
-        let is = &found.link;
-        let differs =
-            |wanted: Option<u32>, is: Option<u32>| wanted.filter(|&wanted| is != Some(wanted));
-        change.mtu = differs(wanted.mtu, is.mtu);
-        change.txqueuelen = differs(wanted.txqueuelen, is.txqueuelen);
-        change.group = differs(wanted.group, is.group.or(Some(0)));
-        change.address = wanted.address.filter(|&wanted| is.address != Some(wanted));
-        change.alias = wanted
-            .alias
-            .clone()
-            .filter(|wanted| is.alias.as_ref() != Some(wanted));
-        change.addr_gen_mode = wanted
-            .addr_gen_mode
-            .filter(|&wanted| is.addr_gen_mode != Some(wanted));
-        change.master = wanted
-            .master
-            .clone()
-            .filter(|wanted| is.master.as_ref() != Some(wanted));
-        change.up = (wanted.up && !is.up).then_some(true);
-        change.arp = (wanted.noarp && !is.noarp).then_some(false);
         let nothing = change == LinkChange::new(&wanted.name);
         Ok(if nothing {
             Vec::new()
@@ -483,7 +423,9 @@ impl Wanted {
                         return Err(conflict(format!("ipvlan link {:?}", wanted.name), why));
                     }
                 }
-                LinkKind::Other(kind) if matches!(kind.as_str(), "macvlan" | "macvtap") => {
+                LinkKind::Other { name: kind, .. }
+                    if matches!(kind.as_str(), "macvlan" | "macvtap") =>
+                {
                     let why = format!(
                         "{name:?} is a {kind} of the same parent, which ipvlan does not share"
                     );
@@ -528,27 +470,20 @@ fn peer_change(
     near: &Option<String>,
     link: &Link,
 ) -> Result<Option<Step>> {
-    let LinkKind::Veth(Veth {
-        name: Some(name),
-        netns,
-        mtu,
-        address,
-        up,
-        noarp,
-        addr_gen_mode,
-        ..
-    }) = &link.kind
-    else {
+    let LinkKind::Veth(peer) = &link.kind else {
         return Ok(None);
     };
-    let far = netns.as_ref().or(near.as_ref()).cloned();
+    let Some(name) = &peer.name else {
+        return Ok(None);
+    };
+    let far = peer.netns.as_ref().or(near.as_ref()).cloned();
     if !snapshots.contains_key(&far) {
         snapshots.insert(far.clone(), Snapshot::read(system, far.as_deref())?);
     }
     let found = snapshots
         .get(&far)
         .and_then(|there| there.links.iter().find(|info| info.link.name == *name));
-    let Some(LinkInfo { link: is, .. }) = found else {
+    let Some(found) = found else {
         // The pair is there and this end is not where it should be: somebody moved or renamed it.
         let what = format!("link {:?}", link.name);
         let far = far.as_deref().unwrap_or("this namespace");
@@ -557,12 +492,16 @@ fn peer_change(
             format!("its other end {name:?} is not in {far}"),
         ));
     };
-    let mut change = LinkChange::new(name);
-    change.mtu = mtu.filter(|&mtu| is.mtu != Some(mtu));
-    change.address = address.filter(|&address| is.address != Some(address));
-    change.up = (*up && !is.up).then_some(true);
-    change.arp = (*noarp && !is.noarp).then_some(false);
-    change.addr_gen_mode = addr_gen_mode.filter(|&mode| is.addr_gen_mode != Some(mode));
+    let wanted = Link {
+        mtu: peer.mtu,
+        address: peer.address,
+        up: peer.up,
+        noarp: peer.noarp,
+        addr_gen_mode: peer.addr_gen_mode,
+        ..Link::new(name, Veth::default())
+    };
+    let change =
+        link_change(found, &wanted).map_err(|why| conflict(format!("link {name:?}"), why))?;
     let step = Step {
         netns: far,
         op: Op::SetLink(change.clone()),
@@ -586,7 +525,7 @@ pub(super) struct Snapshot {
     pub(super) netns: Option<crate::netns::Netns>,
     pub(super) links: Vec<LinkInfo>,
     pub(super) addresses: Vec<AddressInfo>,
-    pub(super) routes: HashMap<(ipnet::IpNet, u32, u8, u32), Route>,
+    pub(super) routes: HashMap<RouteKey, Route>,
     pub(super) rules: Vec<Rule>,
 }
 

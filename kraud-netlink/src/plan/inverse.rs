@@ -2,15 +2,16 @@
 
 use ipnet::IpNet;
 
+use super::whole::{
+    as_port, find_address, find_next_hop, neighbours_on, what_is_on, whole_address, whole_group,
+    whole_link, whole_next_hop,
+};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::namespaces::{HERE, Namespaces, Step};
 use crate::op::Op;
 use crate::read::WireguardInfo;
-use crate::spec::{
-    Address, Bridge, Link, LinkChange, LinkKind, Peer, PeerAction, PresharedKey, PrivateKey, Route,
-    Wireguard,
-};
+use crate::spec::{LinkChange, Peer, PeerAction, PresharedKey, PrivateKey, Route, Wireguard};
 
 /// May it share a datagram with others of its kind?
 pub(super) fn is_independent(op: &Op) -> bool {
@@ -23,6 +24,11 @@ pub(super) fn is_independent(op: &Op) -> bool {
 pub(super) fn of_addition(step: &Step) -> Option<Step> {
     let op = match &step.op {
         Op::AddAddress(address) => Op::DeleteAddress(address.clone()),
+        Op::AddAltName { link, alt_name } => Op::DeleteAltName {
+            link: link.clone(),
+            alt_name: alt_name.clone(),
+        },
+        Op::AddNextHop(object) => Op::DeleteNextHop(object.id),
         Op::AddLink(link) => {
             let netns = link.netns.clone().or_else(|| step.netns.clone());
             return Some(Step {
@@ -55,13 +61,23 @@ pub(super) fn inverse(system: &mut Namespaces, step: &Step) -> Result<Vec<Step>>
         Some(netns) => system.handle(netns)?,
     };
     let ops: Vec<Op> = match &step.op {
-        Op::DeleteAddress(address) => find_address(kernel, address)?
-            .map(Op::AddAddress)
+        Op::DeleteAddress(address) => whole_address(kernel, address)?,
+        Op::DeleteAltName { link, alt_name } => vec![Op::AddAltName {
+            link: link.clone(),
+            alt_name: alt_name.clone(),
+        }],
+        Op::DeleteLink(name) => whole_link(kernel, name)?,
+        Op::DeleteLinkGroup(group) => whole_group(kernel, *group)?,
+        Op::DeleteNextHop(id) => whole_next_hop(kernel, *id)?,
+        Op::ReplaceNextHop(object) => vec![
+            find_next_hop(kernel, object.id)?
+                .map_or(Op::DeleteNextHop(object.id), Op::ReplaceNextHop),
+        ],
+        Op::DeleteNft(table) => kernel
+            .nft_table(table)?
+            .map(Op::SetNft)
             .into_iter()
             .collect(),
-        Op::DeleteLink(name) => {
-            return Ok(whole_link(kernel, name)?.into_iter().map(here).collect());
-        }
         Op::DeleteNeighbour(wanted) => {
             let all = kernel.neighbours()?.into_iter().map(|info| info.neighbour);
             let same = |n: &crate::spec::Neighbour| {
@@ -85,7 +101,6 @@ pub(super) fn inverse(system: &mut Namespaces, step: &Step) -> Result<Vec<Step>>
             ..
         } => {
             let info = kernel.link(name)?;
-            let addresses = addresses_of(kernel, name)?;
             let back = Op::MoveLink {
                 name: rename.as_ref().unwrap_or(name).clone(),
                 netns: step.netns.clone().unwrap_or_else(|| HERE.to_owned()),
@@ -94,10 +109,11 @@ pub(super) fn inverse(system: &mut Namespaces, step: &Step) -> Result<Vec<Step>>
             };
             let mut steps = vec![Step::in_netns(netns.clone(), back)];
             steps.extend(
-                addresses
+                as_port(&info)
                     .into_iter()
-                    .map(|address| here(Op::ReplaceAddress(address))),
+                    .map(|step| here(Op::SetLink(step))),
             );
+            steps.extend(what_is_on(kernel, &[name])?.into_iter().map(here));
             return Ok(steps);
         }
         Op::RenameLink { name, to } => vec![Op::RenameLink {
@@ -121,7 +137,7 @@ pub(super) fn inverse(system: &mut Namespaces, step: &Step) -> Result<Vec<Step>>
                     .map_or_else(|| Op::DeleteRoute(route.clone()), Op::ReplaceRoute),
             ]
         }
-        Op::SetLink(change) => vec![Op::SetLink(before(kernel, change)?)],
+        Op::SetLink(change) => before(kernel, change)?,
         Op::SetWireguard(wireguard) => {
             let old = kernel.wireguard(&wireguard.dev)?;
             vec![Op::SetWireguard(wireguard_before(wireguard, &old))]
@@ -133,30 +149,15 @@ pub(super) fn inverse(system: &mut Namespaces, step: &Step) -> Result<Vec<Step>>
                 value,
             })]
         }
-        Op::SetNft(table) => vec![Op::DeleteNft(table.clone())],
-        // A number stays and does no harm; the others cannot be taken back.
+        Op::SetNft(table) => vec![
+            kernel
+                .nft_table(table)?
+                .map_or_else(|| Op::DeleteNft(table.clone()), Op::SetNft),
+        ],
+        // A number stays and does no harm; what was in a deleted namespace is gone.
         _ => Vec::new(),
     };
     Ok(ops.into_iter().map(here).collect())
-}
-
-fn find_address(kernel: &mut Handle, wanted: &Address) -> Result<Option<Address>> {
-    let mut all = kernel.addresses()?.into_iter().map(|info| info.address);
-    Ok(all.find(|address| {
-        address.dev == wanted.dev && address.net == wanted.net && address.peer == wanted.peer
-    }))
-}
-
-/// The addresses of a link that somebody gave it: not those that the kernel makes of the hardware address.
-fn addresses_of(kernel: &mut Handle, dev: &str) -> Result<Vec<Address>> {
-    let own_choice = |address: &Address| match address.net {
-        IpNet::V4(_) => true,
-        IpNet::V6(net) => !net.addr().is_unicast_link_local() || address.nodad,
-    };
-    let all = kernel.addresses()?.into_iter().map(|info| info.address);
-    Ok(all
-        .filter(|address| address.dev == dev && own_choice(address))
-        .collect())
 }
 
 /// The route that a kernel takes for the same: destination, table, type of service and metric.
@@ -170,110 +171,36 @@ pub(super) fn same_route(a: &Route, b: &Route) -> bool {
     route_key(a) == route_key(b)
 }
 
-/// Destination, table, type of service, and the metric as the kernel fills it in.
-pub(super) fn route_key(route: &Route) -> (IpNet, u32, u8, u32) {
+/// What tells routes apart: no two have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct RouteKey {
+    pub(super) dst: IpNet,
+    pub(super) from: Option<IpNet>,
+    pub(super) table: u32,
+    pub(super) tos: u8,
+    /// As the kernel fills it in.
+    pub(super) metric: u32,
+}
+
+pub(super) fn route_key(route: &Route) -> RouteKey {
     let unsaid = if matches!(route.dst, IpNet::V4(_)) {
         0
     } else {
         1024
     };
-    (
-        route.dst.trunc(),
-        route.table,
-        route.tos,
-        route.metric.filter(|&metric| metric != 0).unwrap_or(unsaid),
-    )
+    RouteKey {
+        dst: route.dst.trunc(),
+        from: route.from.map(|from| from.trunc()),
+        table: route.table,
+        tos: route.tos,
+        metric: route.metric.filter(|&metric| metric != 0).unwrap_or(unsaid),
+    }
 }
 
-/// What makes a link again with its addresses, routes and keys.
-///
-/// A veth pair can only be made again when both ends are in this namespace.
-fn whole_link(kernel: &mut Handle, name: &str) -> Result<Vec<Op>> {
-    let info = kernel.link(name)?;
-    let mut link = info.link.clone();
-    let mut ops = Vec::new();
-    let mut names = vec![name.to_owned()];
-    match &mut link.kind {
-        LinkKind::Physical | LinkKind::Other(_) => return Ok(Vec::new()),
-        LinkKind::Veth(peer) => {
-            let Some(other) = peer.name.clone() else {
-                return Ok(Vec::new());
-            };
-            let far = kernel.link(&other)?.link;
-            peer.mtu = far.mtu;
-            peer.address = far.address;
-            peer.up = far.up;
-            peer.noarp = far.noarp;
-            peer.addr_gen_mode = far.addr_gen_mode;
-            names.push(other);
-        }
-        LinkKind::Ipvlan(_) | LinkKind::Vlan(_) => link.address = None,
-        LinkKind::Bridge(bridge) => forget_defaults(bridge),
-        _ => {}
-    }
-    forget_what_the_kernel_fills_in(&mut link);
-    ops.push(Op::AddLink(link.clone()));
-    if matches!(link.kind, LinkKind::Wireguard) {
-        let old = kernel.wireguard(name)?;
-        ops.push(Op::SetWireguard(old.config()));
-    }
-    for dev in &names {
-        ops.extend(
-            addresses_of(kernel, dev)?
-                .into_iter()
-                .map(Op::ReplaceAddress),
-        );
-    }
-    let through = |route: &Route| {
-        let out = |dev: &Option<String>| dev.as_ref().is_some_and(|dev| names.contains(dev));
-        route.protocol != crate::spec::protocol::KERNEL
-            && route.table != crate::spec::table::LOCAL
-            && (out(&route.dev) || route.nexthops.iter().any(|hop| out(&hop.dev)))
-    };
-    let mut routes: Vec<Route> = kernel
-        .routes()?
-        .into_iter()
-        .map(|info| info.route)
-        .filter(|r| through(r))
-        .collect();
-    // Gateways are reached through routes without one.
-    routes.sort_by_key(|route| route.via.is_some() || !route.nexthops.is_empty());
-    ops.extend(routes.into_iter().map(Op::ReplaceRoute));
-    Ok(ops)
-}
-
-fn forget_what_the_kernel_fills_in(link: &mut Link) {
-    // The hardware address of a bridge without one of its own follows its ports, that of a tunnel its end.
-    if matches!(link.kind, LinkKind::Ip6Tnl(_) | LinkKind::Wireguard) {
-        link.address = None;
-        link.noarp = false;
-    }
-    // A bridge without ports has none.
-    link.address = link.address.filter(|address| address.0 != [0; 6]);
-    // Somebody else may have the number by then.
-    link.index = None;
-    link.group = link.group.filter(|&group| group != 0);
-    link.numtxqueues = link.numtxqueues.filter(|&queues| queues != 1);
-    link.numrxqueues = link.numrxqueues.filter(|&queues| queues != 1);
-    link.alias = link.alias.take().filter(|alias| !alias.is_empty());
-}
-
-/// Options at the kernel's default need not be sent, and some kernels refuse even that.
-fn forget_defaults(bridge: &mut Bridge) {
-    bridge.mcast_snooping = bridge.mcast_snooping.filter(|on| !on);
-    bridge.stp = bridge.stp.filter(|&on| on);
-    bridge.vlan_filtering = bridge.vlan_filtering.filter(|&on| on);
-    bridge.ageing_time = bridge.ageing_time.filter(|&time| time != 30_000);
-    bridge.priority = bridge.priority.filter(|&priority| priority != 0x8000);
-    bridge.forward_delay = bridge.forward_delay.filter(|&time| time != 1500);
-    bridge.hello_time = bridge.hello_time.filter(|&time| time != 200);
-    bridge.max_age = bridge.max_age.filter(|&time| time != 2000);
-}
-
-/// The change that gives a link back what `change` will overwrite.
-fn before(kernel: &mut Handle, change: &LinkChange) -> Result<LinkChange> {
+/// The changes that give a link back what `change` will overwrite.
+fn before(kernel: &mut Handle, change: &LinkChange) -> Result<Vec<Op>> {
     let info = kernel.link(&change.name)?;
-    let link = info.link;
+    let link = info.link.clone();
     let mut back = LinkChange::new(&change.name);
     back.mtu = change.mtu.and(link.mtu);
     back.up = change.up.map(|_| info.state.up);
@@ -286,7 +213,7 @@ fn before(kernel: &mut Handle, change: &LinkChange) -> Result<LinkChange> {
     back.master = change
         .master
         .as_ref()
-        .map(|_| link.master.unwrap_or_default());
+        .map(|_| link.master.clone().unwrap_or_default());
     back.group = change.group.and(link.group);
     back.alias = change
         .alias
@@ -297,17 +224,31 @@ fn before(kernel: &mut Handle, change: &LinkChange) -> Result<LinkChange> {
         back.kind = Some(link.kind);
         back.parent = link.parent;
     }
-    if change.bridge_port.is_some() {
-        // The kernel's own defaults; ports are set right after they join.
-        back.bridge_port = Some(crate::spec::BridgePort {
-            isolated: Some(false),
-            learning: Some(true),
-            flood: Some(true),
-            hairpin: Some(false),
-            guard: Some(false),
-        });
+    let mut changes = vec![back];
+    // A port that left its bridge lost its options.
+    if change.master.is_some() || change.bridge_port.is_some() {
+        changes.extend(
+            info.bridge_port
+                .map(|port| LinkChange::new(&change.name).bridge_port(port)),
+        );
     }
-    Ok(back)
+    changes.retain(|step| *step != LinkChange::new(&change.name));
+    let mut ops: Vec<Op> = changes.into_iter().map(Op::SetLink).collect();
+    if change.up == Some(false) && info.state.up {
+        ops.extend(what_is_on(kernel, &[&change.name])?);
+    }
+    // Neighbours go when the hardware address changes; that of a bridge follows its ports.
+    let mut readdressed: Vec<&str> = Vec::new();
+    if change.address.is_some() {
+        readdressed.push(&change.name);
+    }
+    if change.master.is_some() {
+        readdressed.extend(link.master.as_deref());
+    }
+    if !readdressed.is_empty() {
+        ops.extend(neighbours_on(kernel, &readdressed)?);
+    }
+    Ok(ops)
 }
 
 /// The configuration that gives a device back what `new` will overwrite.

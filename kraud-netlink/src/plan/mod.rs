@@ -3,7 +3,9 @@
 mod compare;
 mod diff;
 mod inverse;
+mod link;
 mod removal;
+mod whole;
 
 pub use diff::{Difference, Owner, Want, Wanted};
 
@@ -88,9 +90,11 @@ fn is_gone(step: &Step, error: &Error) -> bool {
     let removes = matches!(
         step.op,
         Op::DeleteAddress(_)
+            | Op::DeleteAltName { .. }
             | Op::DeleteLink(_)
             | Op::DeleteNeighbour(_)
             | Op::DeleteNetns(_)
+            | Op::DeleteNextHop(_)
             | Op::DeleteNft(_)
             | Op::DeleteRoute(_)
             | Op::DeleteRule(_)
