@@ -575,7 +575,7 @@ fn a_link_is_born_in_its_namespace_on_a_parent_in_another() {
     ))
     .unwrap();
     // Asked for inside the pod: where it ends up, and nowhere else.
-    let slave = Link::new("eth0", LinkKind::Other("macvlan".into()))
+    let slave = Link::new("eth0", LinkKind::other("macvlan"))
         .parent("uplink")
         .link_netns("host");
     match lab.apply(&Step::in_netns("pod", Op::AddLink(slave))) {

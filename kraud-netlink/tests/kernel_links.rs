@@ -192,7 +192,7 @@ fn c28_a_mode_that_would_flip_siblings_is_refused_before_the_kernel_obeys() {
 #[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c28_macvlan_on_the_same_parent_is_told() {
     let Some(mut system) = system() else { return };
-    let macvlan = Link::new("m0", LinkKind::Other("macvlan".into())).parent("v0");
+    let macvlan = Link::new("m0", LinkKind::other("macvlan")).parent("v0");
     if !added(system.here(), macvlan) {
         return;
     }
