@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use kraud_netlink::Step;
 use thiserror::Error;
 
+use crate::decode::CaptureError;
 use crate::state::StoreError;
 
 /// Exit codes, as the manual page documents them.
@@ -35,6 +36,14 @@ pub enum Error {
         message: String,
         /// Whether somebody else holds it.
         held: bool,
+    },
+    /// A capture that cannot be read, or not to its end.
+    #[error("{}: {source}", path.display())]
+    Capture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CaptureError,
     },
     /// Checks of `lab` did not end as they should.
     #[error("{failed} of {total} checks were not as expected")]

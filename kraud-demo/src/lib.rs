@@ -12,6 +12,7 @@ pub mod apply;
 pub mod cli;
 pub mod commands;
 pub mod conflicts;
+pub mod decode;
 pub mod diagnostics;
 pub mod dns;
 pub mod docker_api;

@@ -1,6 +1,7 @@
 //! The command line: a file for each group of commands.
 
 mod apply;
+mod decode;
 mod input;
 mod lab;
 mod lint;
@@ -13,6 +14,7 @@ mod serve;
 use clap::{Parser, Subcommand};
 
 pub use apply::{ApplyArgs, DestroyArgs, Machine};
+pub use decode::DecodeArgs;
 pub use input::{DialectChoice, Input, PlaneChoice, Topology, Underlay};
 pub use lab::LabArgs;
 pub use lint::{LintArgs, LintOutput};
@@ -72,6 +74,8 @@ pub enum Command {
     /// Prefixes and addresses, with their owners
     #[command(subcommand)]
     Ipam(IpamCommand),
+    /// Say who talks to whom inside of the tunnels of a capture
+    Decode(DecodeArgs),
     /// Answer to other programs
     #[command(subcommand)]
     Serve(ServeCommand),

@@ -1,6 +1,7 @@
 //! The commands other than `lab`: pure, they need no privilege and touch nothing.
 
 mod apply;
+mod decode;
 mod found;
 mod lint;
 mod lists;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
         Command::Lab(args) => lab::run(args, talk),
         Command::Mtu(args) => mtu::run(args),
         Command::Plan(args) => plan::run(args, talk),
+        Command::Decode(args) => decode::run(args),
         Command::Ipam(command) => lists::ipam(command, talk),
         Command::Network(command) => lists::network(command, talk),
         Command::Ns(command) => lists::namespace(command, talk),
