@@ -156,6 +156,10 @@ fn dependencies(
             let names = project.services.iter().map(|s| s.key.value.as_str());
             if let Some(meant) = closest(name, names) {
                 d = d.help(format!("did you mean `{meant}`?"));
+                // Elsewhere the name is only a part of what stands there.
+                if !dependency.implied {
+                    d = d.fix(format!("write `{meant}`"), span, meant);
+                }
             }
             sink.push(d);
             continue;
