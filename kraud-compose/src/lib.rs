@@ -10,7 +10,9 @@
 //!   page, both sides of a clash, and ready fixes. Rendering is yours; [`Diagnostics`] prints as
 //!   `file:line:column: error[KC0104]: …`.
 //!
-//! What a networks parser does not own (`build`, `volumes`, …) never makes a file fail.
+//! What a networks parser does not own (`build`, `volumes`, …) never makes a file fail. From the
+//! project follow the order of start ([`Project::start_order`]), the names that are answered in a
+//! network ([`Project::host_names`]), and what each replica gets ([`Ipv4Assignment::for_replica`]).
 //!
 //! ```
 //! use kraud_compose::{Driver, Ipv4Assignment, Options, Project, Sources};
