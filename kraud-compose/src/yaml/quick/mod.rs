@@ -7,6 +7,9 @@
 //! does read, it reads as the full parser does, which the tests of [`super`] and the fuzz targets
 //! hold it to.
 
+mod flow;
+mod scalar;
+
 use std::collections::HashMap;
 
 /// What was read, in the order of the file. Offsets are bytes.
@@ -154,9 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_spaces(&mut self) {
-        while self.here() == b' ' {
-            self.at += 1;
-        }
+        self.at = self.next(self.at, |b| b != b' ');
     }
 
     /// Passes over what may follow a value on its line, and over lines without content.
@@ -198,8 +199,13 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_line(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        self.at += rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+        self.at = self.next(self.at, |b| b == b'\n');
+    }
+
+    /// The first byte from `at` on that `stops`, or the end of the file.
+    fn next(&self, at: usize, stops: impl Fn(u8) -> bool) -> usize {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        at + rest.iter().position(|&b| stops(b)).unwrap_or(rest.len())
     }
 
     /// Only spaces and `-` come before a column that is asked for, so bytes are characters.
@@ -237,7 +243,7 @@ impl<'a> Reader<'a> {
             b'[' | b'{' | b'*' | b'|' | b'&' => {
                 // Anchors and literals on lines of their own are rare.
                 if anchor != 0
-                    || (self.at == self.line + self.indentation()
+                    || (self.at == self.next(self.line, |b| b != b' ')
                         && matches!(self.here(), b'&' | b'|'))
                 {
                     return None;
@@ -257,11 +263,6 @@ impl<'a> Reader<'a> {
         self.finish(parent)
     }
 
-    fn indentation(&self) -> usize {
-        let line = self.bytes.get(self.line..self.at).unwrap_or_default();
-        line.iter().take_while(|&&b| b == b' ').count()
-    }
-
     /// After a value: nothing may go on with it on a further line.
     fn finish(&mut self, parent: i32) -> Option<()> {
         self.end_of_line()?;
@@ -270,10 +271,7 @@ impl<'a> Reader<'a> {
 
     /// The `:` behind a key that starts at `key`; `None`, and nothing is read, where there is none.
     fn colon(&self, key: usize) -> Option<usize> {
-        let mut at = self.at;
-        while self.byte(at) == b' ' {
-            at += 1;
-        }
+        let at = self.next(self.at, |b| b != b' ');
         let found = self.byte(at) == b':' && self.blank(at + 1) && at < self.bytes.len();
         (found && at - key <= KEY_LENGTH).then_some(at)
     }
@@ -437,311 +435,8 @@ impl<'a> Reader<'a> {
         self.push(Event::Alias { anchor, start, end });
         Some(())
     }
-
-    /// A quoted or plain scalar on one line; what follows it has not been looked at.
-    fn scalar(&mut self, flow: bool) -> Option<Scalar> {
-        match self.here() {
-            b'"' => self.double_quoted(),
-            b'\'' => self.single_quoted(),
-            _ => self.plain(flow),
-        }
-    }
-
-    fn plain(&mut self, flow: bool) -> Option<Scalar> {
-        let start = self.at;
-        match self.here() {
-            b'-' => {
-                let next = self.byte(start + 1);
-                if next == b' ' || next == b'\n' || (flow && is_flow(next)) {
-                    return None;
-                }
-            }
-            b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|'
-            | b'>' | b'\'' | b'"' | b'%' | b'@' | b'`' | b' ' | b'\n' => return None,
-            _ => {}
-        }
-        let mut at = start;
-        loop {
-            let rest = self.bytes.get(at..)?;
-            at += rest
-                .iter()
-                .position(|&b| STOPS[usize::from(b)])
-                .unwrap_or(rest.len());
-            match self.byte(at) {
-                b'\n' => break,
-                b':' => {
-                    let next = self.byte(at + 1);
-                    if next == b' ' || next == b'\n' || (flow && is_flow(next)) {
-                        break;
-                    }
-                }
-                b'#' if self.byte(at - 1) == b' ' => break,
-                b if flow && is_flow(b) => break,
-                _ => {}
-            }
-            at += 1;
-        }
-        self.at = at;
-        while self.byte(at - 1) == b' ' {
-            at -= 1;
-        }
-        // A comment needs the space in front of it.
-        if self.here() == b'#' {
-            self.at = at;
-        }
-        let (start, end) = (offset(start)?, offset(at)?);
-        Some(Scalar {
-            start,
-            end,
-            text: Text::File(start, end),
-            plain: true,
-            anchor: 0,
-        })
-    }
-
-    fn single_quoted(&mut self) -> Option<Scalar> {
-        let start = self.at;
-        let mut from = start + 1;
-        let own = self.out.unescaped.len();
-        let mut escaped = false;
-        loop {
-            let rest = self.bytes.get(from..)?;
-            let end = from + rest.iter().position(|&b| matches!(b, b'\'' | b'\n'))?;
-            if self.byte(end) != b'\'' {
-                return None;
-            }
-            if self.byte(end + 1) == b'\'' {
-                // The quote is kept, its double is not.
-                self.out.unescaped.push_str(self.text.get(from..=end)?);
-                escaped = true;
-                from = end + 2;
-                continue;
-            }
-            return self.quoted(start, from, end, escaped.then_some(own));
-        }
-    }
-
-    fn double_quoted(&mut self) -> Option<Scalar> {
-        let start = self.at;
-        let mut from = start + 1;
-        let own = self.out.unescaped.len();
-        let mut escaped = false;
-        loop {
-            let rest = self.bytes.get(from..)?;
-            let end = from
-                + rest
-                    .iter()
-                    .position(|&b| matches!(b, b'"' | b'\\' | b'\n'))?;
-            match self.byte(end) {
-                b'"' => return self.quoted(start, from, end, escaped.then_some(own)),
-                b'\\' => {
-                    self.out.unescaped.push_str(self.text.get(from..end)?);
-                    self.out.unescaped.push(match self.byte(end + 1) {
-                        b'n' => '\n',
-                        b't' => '\t',
-                        b'"' => '"',
-                        b'\\' => '\\',
-                        b'/' => '/',
-                        _ => return None,
-                    });
-                    escaped = true;
-                    from = end + 2;
-                }
-                _ => return None,
-            }
-        }
-    }
-
-    /// A quoted scalar whose closing quote is at `end`, and whose text from `from` on is still to
-    /// be taken; `own` is where the unescaped text before that starts, if there is some.
-    fn quoted(
-        &mut self,
-        start: usize,
-        from: usize,
-        end: usize,
-        own: Option<usize>,
-    ) -> Option<Scalar> {
-        let text = match own {
-            None => Text::File(offset(from)?, offset(end)?),
-            Some(own) => {
-                self.out.unescaped.push_str(self.text.get(from..end)?);
-                Text::Unescaped(offset(own)?, offset(self.out.unescaped.len())?)
-            }
-        };
-        self.at = end + 1;
-        Some(Scalar {
-            start: offset(start)?,
-            end: offset(end + 1)?,
-            text,
-            plain: false,
-            anchor: 0,
-        })
-    }
-
-    /// `|`, `|-` or `|+` and the lines that are indented below it.
-    fn literal(&mut self, parent: i32, anchor: u32) -> Option<()> {
-        self.at += 1;
-        let chomp = self.here();
-        if matches!(chomp, b'-' | b'+') {
-            self.at += 1;
-        }
-        self.skip_spaces();
-        if self.here() != b'\n' {
-            return None;
-        }
-        self.at += 1;
-        let own = self.out.unescaped.len();
-        let first = self.bytes.get(self.at..)?;
-        let indent = first.iter().take_while(|&&b| b == b' ').count();
-        // A first line without content, and a text that the end of the file cuts, are rare.
-        if i32::try_from(indent).ok()? <= parent || indent == 0 || first.get(indent) == Some(&b'\n')
-        {
-            return None;
-        }
-        let start = offset(self.at + indent)?;
-        let mut content = own;
-        loop {
-            self.line = self.at;
-            let line = self.bytes.get(self.at..)?;
-            let spaces = line.iter().take_while(|&&b| b == b' ').count();
-            let length = line.iter().position(|&b| b == b'\n');
-            match length {
-                // The end of the file, with or without spaces in front of it.
-                None if line.is_empty() => break,
-                None => return None,
-                Some(length) if length == spaces && length <= indent => {
-                    self.out.unescaped.push('\n');
-                    self.at += length + 1;
-                }
-                Some(length) if spaces >= indent => {
-                    let text = self.text.get(self.at + indent..=self.at + length)?;
-                    self.out.unescaped.push_str(text);
-                    content = self.out.unescaped.len();
-                    self.at += length + 1;
-                }
-                Some(_) => break,
-            }
-        }
-        match chomp {
-            b'-' => self.out.unescaped.truncate(content - 1),
-            b'+' => {}
-            _ => self.out.unescaped.truncate(content),
-        }
-        let line = self.bytes.get(self.at..)?;
-        let spaces = line.iter().take_while(|&&b| b == b' ').count();
-        self.push(Event::Scalar(Scalar {
-            start,
-            end: offset(self.at + spaces)?,
-            text: Text::Unescaped(offset(own)?, offset(self.out.unescaped.len())?),
-            plain: false,
-            anchor,
-        }));
-        // A comment may not stand between the indentation of the text and that of its parent.
-        if i32::try_from(spaces).ok()? > parent && line.get(spaces).is_some() {
-            return None;
-        }
-        self.next_content()?;
-        (self.column <= parent).then_some(())
-    }
-
-    /// `[…]` or `{…}`.
-    fn flow(&mut self, parent: i32, anchor: u32) -> Option<()> {
-        let is_map = self.here() == b'{';
-        let end = if is_map { b'}' } else { b']' };
-        let start = offset(self.at)?;
-        self.open(is_map, start, start + 1, anchor)?;
-        self.at += 1;
-        loop {
-            self.flow_space(parent)?;
-            if self.here() == end {
-                break;
-            }
-            if is_map {
-                self.flow_entry(parent)?;
-            } else {
-                self.flow_value(parent)?;
-            }
-            self.flow_space(parent)?;
-            if self.here() == b',' {
-                self.at += 1;
-            } else if self.here() != end {
-                return None;
-            }
-        }
-        self.at += 1;
-        let end = offset(self.at)?;
-        self.close(end);
-        Some(())
-    }
-
-    fn flow_entry(&mut self, parent: i32) -> Option<()> {
-        let key = self.scalar(true)?;
-        self.push(Event::Scalar(key));
-        self.skip_spaces();
-        let colon = self.at;
-        if self.here() != b':' || colon - key.start as usize > KEY_LENGTH {
-            return None;
-        }
-        // A plain key only ends at a `:` that is one; a quoted one needs no space behind it.
-        self.at += 1;
-        self.flow_space(parent)?;
-        if matches!(self.here(), b',' | b'}') {
-            self.push(Event::Null { at: offset(colon)? });
-            return Some(());
-        }
-        self.flow_value(parent)
-    }
-
-    fn flow_value(&mut self, parent: i32) -> Option<()> {
-        match self.here() {
-            b'[' | b'{' => self.flow(parent, 0),
-            b'*' => self.alias(),
-            _ => {
-                let scalar = self.scalar(true)?;
-                self.push(Event::Scalar(scalar));
-                Some(())
-            }
-        }
-    }
-
-    /// Spaces and line breaks within a flow collection.
-    fn flow_space(&mut self, parent: i32) -> Option<()> {
-        loop {
-            self.skip_spaces();
-            if self.here() != b'\n' {
-                return Some(());
-            }
-            if self.at >= self.bytes.len() {
-                return None;
-            }
-            self.at += 1;
-            self.line = self.at;
-            self.skip_spaces();
-            let column = self.column_of(self.at)?;
-            let closes = matches!(self.here(), b']' | b'}');
-            if self.here() != b'\n' && column <= parent.max(0) && !closes {
-                return None;
-            }
-        }
-    }
 }
 
 fn offset(at: usize) -> Option<u32> {
     u32::try_from(at).ok()
 }
-
-fn is_flow(b: u8) -> bool {
-    matches!(b, b',' | b'[' | b']' | b'{' | b'}')
-}
-
-/// Bytes at which a plain scalar may end.
-static STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let list = b":#\n,[]{}";
-    let mut i = 0;
-    while i < list.len() {
-        stops[list[i] as usize] = true;
-        i += 1;
-    }
-    stops
-};
