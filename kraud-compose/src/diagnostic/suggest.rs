@@ -7,13 +7,15 @@ pub(crate) fn closest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let word: Vec<char> = letters(word).collect();
-    let limit = match word.len() {
+    // One typing error in three letters.
+    let mut limit = match word.len() {
         0 => return None,
         1..=3 => 1,
         4..=7 => 2,
         _ => 3,
     };
-    let mut best: Option<(usize, &str)> = None;
+    let own = kinds(word.iter().copied());
+    let mut best = None;
     let mut rows = Rows::default();
     for candidate in candidates {
         // Bytes are at least as many as letters: most strangers go without being read.
@@ -24,12 +26,28 @@ pub(crate) fn closest<'a>(
         if length.abs_diff(word.len()) > limit {
             continue;
         }
+        // An error brings, and takes, one kind of letter at most: nearly all others go here.
+        let its = kinds(letters(candidate));
+        let foreign = (own & !its).count_ones().max((its & !own).count_ones());
+        if foreign as usize > limit {
+            continue;
+        }
         let d = rows.distance(letters(candidate), &word);
-        if d <= limit && d < length.max(1) && best.is_none_or(|(b, _)| d < b) {
-            best = Some((d, candidate));
+        if d <= limit && d < length.max(1) {
+            best = Some(candidate);
+            // From here on only a closer one counts.
+            match d.checked_sub(1) {
+                Some(closer) => limit = closer,
+                None => break,
+            }
         }
     }
-    best.map(|(_, name)| name)
+    best
+}
+
+/// The kinds of letters in a word, a bit each; some share one, which only tells fewer apart.
+fn kinds(letters: impl Iterator<Item = char>) -> u64 {
+    letters.fold(0, |kinds, c| kinds | 1 << (u32::from(c) % 64))
 }
 
 /// Longer words are cut: nobody mistypes a hundred characters, but a fuzzer writes megabytes.
@@ -93,5 +111,9 @@ mod tests {
         assert_eq!(closest("Backend", ["frontend", "backend"]), Some("backend"));
         assert_eq!(closest("beef", ["app_net"]), None);
         assert_eq!(closest("a", ["b"]), None);
+        assert_eq!(
+            closest("lables", crate::lower::keys::SERVICE.iter().copied()),
+            Some("labels")
+        );
     }
 }
