@@ -6,29 +6,34 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use kraud_benches::compose::{events, load, real, wrong};
+use kraud_benches::compose::{events, load, rare, real, wrong};
 use kraud_benches::instructions::{self, Case, Ratio};
 
 const CASES: &[Case] = &[
     Case {
         name: "load/12-services/kraud",
-        budget: Some(2.6e6),
+        budget: Some(0.95e6),
         run: |turns| kraud(turns, &real(12), 12, 0),
     },
     Case {
         name: "load/200-services/kraud",
-        budget: Some(43e6),
+        budget: Some(14.5e6),
         run: |turns| kraud(turns, &real(200), 200, 0),
     },
     Case {
         name: "load/2000-services/kraud",
-        budget: Some(430e6),
+        budget: Some(146e6),
         run: |turns| kraud(turns, &real(2000), 2000, 0),
     },
     Case {
         name: "load/200-services-400-errors/kraud",
-        budget: Some(64e6),
+        budget: Some(22e6),
         run: |turns| kraud(turns, &wrong(200), 200, 400),
+    },
+    Case {
+        name: "load/200-services-rare-yaml/kraud",
+        budget: Some(48e6),
+        run: |turns| kraud(turns, &rare(200), 200, 0),
     },
     Case {
         name: "load/200-services/bare-events",
@@ -53,6 +58,11 @@ const RATIOS: &[Ratio] = &[
     (
         "load/200-services/kraud",
         "load/200-services/bare-events",
+        0.6,
+    ),
+    (
+        "load/200-services-rare-yaml/kraud",
+        "load/200-services/bare-events",
         2.0,
     ),
     ("load/2000-services/kraud", "load/200-services/kraud", 11.0),
@@ -61,11 +71,11 @@ const RATIOS: &[Ratio] = &[
         "load/200-services/kraud",
         2.0,
     ),
-    ("load/12-services/kraud", "load/12-services/podup", 0.4),
+    ("load/12-services/kraud", "load/12-services/podup", 0.2),
     (
         "load/12-services/kraud",
         "load/12-services/compose-lens",
-        0.1,
+        0.03,
     ),
 ];
 

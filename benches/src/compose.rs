@@ -54,6 +54,13 @@ pub fn wrong(services: usize) -> String {
         .replace("    labels:\n", "    lables:\n")
 }
 
+/// The same with, at its very end, what only the full YAML parser reads: the worst that a file can
+/// do to a reader that tries the quick one first.
+#[must_use]
+pub fn rare(services: usize) -> String {
+    real(services) + "x-note: >\n  folded\n  text\n"
+}
+
 /// One load with all checks: the project, and how many findings there are.
 ///
 /// # Panics

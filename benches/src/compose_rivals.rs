@@ -28,7 +28,7 @@ fn lens(text: &str) -> Option<usize> {
     Some(view.view()?.services().len())
 }
 
-// These two know neither variables nor merge keys: the caller takes both out of the file.
+// These two know neither variables nor merge keys: both are taken out of the file first.
 fn spec(text: &str) -> Option<usize> {
     let file: compose_spec::Compose = serde_yaml::from_str(&plain(text)).ok()?;
     Some(file.services.len())
