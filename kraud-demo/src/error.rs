@@ -53,6 +53,14 @@ pub enum Error {
         /// How many were made.
         total: usize,
     },
+    /// The cluster file cannot be used.
+    #[error("{}: {why}", path.display())]
+    Cluster {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The compose files have errors; the diagnostics were printed already.
     #[error("{errors} error{} in the compose files; nothing was touched", if *errors == 1 { "" } else { "s" })]
     Compose {

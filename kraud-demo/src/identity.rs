@@ -3,13 +3,14 @@
 //! UUIDs are version 5 (RFC 9562 section 5.5) of the path from the tenant down, the short `aid` is taken from the
 //! UUID: one letter and ten digits, so that docker's 12-character cut never touches it.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The UUID namespace of everything that kraud names.
 const KRAUD: Uuid = Uuid::from_u128(0x6b72_6175_642d_4e53_8000_6b72_6175_6400);
 
 /// Where an object lives: tenant, VPC and, for an overlay, its namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// The owner of one or more VPCs.
     pub tenant: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64ct::{Base64, Encoding};
 use boringtun::x25519;
@@ -112,19 +112,58 @@ pub fn of_hosts(hosts: &[Host], folder: Option<&Path>) -> Result<Keys, Error> {
 /// # Errors
 ///
 /// A file that cannot be read or written, or that holds no key.
-pub fn load_or_make(folder: &Path, host: &str) -> Result<PrivateKey, Error> {
-    let path = folder.join(format!("{host}.key"));
-    match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().map_err(|error| Error::Read {
+pub fn load_or_make(folder: &Path, name: &str) -> Result<PrivateKey, Error> {
+    if let Some(key) = load(folder, name)? {
+        return Ok(key);
+    }
+    let path = path(folder, name);
+    let key = generate().map_err(Error::io("cannot get random bytes"))?;
+    store(folder, &path, &key).map_err(Error::io(format!("cannot write {}", path.display())))?;
+    Ok(key)
+}
+
+/// The key in `NAME.key` of that folder, or one that is written nowhere.
+///
+/// # Errors
+///
+/// As [`load_or_make`].
+pub fn load_or_make_up(folder: &Path, name: &str) -> Result<PrivateKey, Error> {
+    match load(folder, name)? {
+        Some(key) => Ok(key),
+        None => generate().map_err(Error::io("cannot get random bytes")),
+    }
+}
+
+/// A new key in the place of the one in `NAME.key`, in one step.
+///
+/// # Errors
+///
+/// As [`load_or_make`].
+pub fn replace(folder: &Path, name: &str) -> Result<PrivateKey, Error> {
+    let (path, next) = (path(folder, name), folder.join(format!("{name}.key.next")));
+    let context = || Error::io(format!("cannot write {}", path.display()));
+    let key = generate().map_err(Error::io("cannot get random bytes"))?;
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(context()(error)),
+        _ => {}
+    }
+    store(folder, &next, &key).map_err(context())?;
+    fs::rename(&next, &path).map_err(context())?;
+    Ok(key)
+}
+
+fn path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.key"))
+}
+
+fn load(folder: &Path, name: &str) -> Result<Option<PrivateKey>, Error> {
+    let path = path(folder, name);
+    match fs::read_to_string(&path).map(Zeroizing::new) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|error| Error::Read {
             path,
             source: io::Error::new(io::ErrorKind::InvalidData, error),
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = generate().map_err(Error::io("cannot get random bytes"))?;
-            store(folder, &path, &key)
-                .map_err(Error::io(format!("cannot write {}", path.display())))?;
-            Ok(key)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::Read { path, source }),
     }
 }
@@ -162,7 +201,9 @@ fn generate() -> io::Result<PrivateKey> {
     Ok(PrivateKey::new(bytes))
 }
 
-fn public_key(private: &PrivateKey) -> PublicKey {
+/// What the peers know a private key by.
+#[must_use]
+pub fn public_key(private: &PrivateKey) -> PublicKey {
     let secret = x25519::StaticSecret::from(*private.expose());
     PublicKey(x25519::PublicKey::from(&secret).to_bytes())
 }

@@ -10,6 +10,7 @@
 pub mod allocate;
 pub mod apply;
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod conflicts;
 pub mod decode;

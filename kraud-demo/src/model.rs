@@ -5,6 +5,7 @@ mod network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::identity::{Scope, aid};
@@ -13,7 +14,7 @@ pub use kraud_ipam::Family;
 pub use network::{Attachment, Egress, Network, NetworkDriver, NetworkSubnet};
 
 /// One namespace of a VPC, with an address for everything in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Tenant and VPC.
     pub scope: Scope,
@@ -30,11 +31,12 @@ pub struct Deployment {
     /// The pods, sorted by name.
     pub pods: Vec<Pod>,
     /// What was read otherwise than it is written, for the user to know.
+    #[serde(skip)]
     pub notes: Vec<String>,
 }
 
 /// A machine that carries pods.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Its name, unique in the VPC.
     pub name: String,
@@ -49,7 +51,7 @@ pub struct Host {
 }
 
 /// A network of a namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
     /// The same on every host; see [`Scope::overlay_id`].
     pub id: Uuid,
@@ -66,7 +68,7 @@ pub struct Overlay {
 }
 
 /// One replica of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// `<namespace>-<service>-<replica>`, also the name of its network namespace.
     pub name: String,
@@ -85,7 +87,7 @@ pub struct Pod {
 }
 
 /// A pod's place in an overlay.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// An index into [`Deployment::overlays`].
     pub overlay: usize,

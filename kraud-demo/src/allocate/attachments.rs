@@ -6,10 +6,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kraud_compose::{Dialect, Endpoint, Ipv4Assignment, Ipv6Assignment};
-use kraud_ipam::{AllocError, AllocRequest, Subnet};
+use kraud_ipam::{AllocError, AllocRequest};
 use kraud_netlink::MacAddr;
 
 use super::alloc_error;
+use super::memory::Kept;
 use super::networks::Subnets;
 use super::pods::{Replica, too_few};
 use crate::error::Error;
@@ -52,8 +53,8 @@ fn addresses(
 ) -> Result<Vec<IpNet>, Error> {
     let mut addresses = Vec::new();
     for family in [Family::V4, Family::V6] {
-        let of_family = |subnet: &&mut Subnet| Family::of_prefix(subnet.prefix()) == family;
-        let subnets: Vec<&mut Subnet> = network.subnets.iter_mut().filter(of_family).collect();
+        let of_family = |subnet: &&mut Kept| Family::of_prefix(subnet.prefix()) == family;
+        let subnets: Vec<&mut Kept> = network.subnets.iter_mut().filter(of_family).collect();
         let what = format!(
             "{family} address of {} in `{}`",
             replica.pod.name, network.name
@@ -110,7 +111,7 @@ fn undelegated(net: IpNet, network: &str) -> Error {
 /// An address of one of these subnets: a fixed one of the narrowest that contains it, another of the first with room.
 fn place(
     owner: &str,
-    mut subnets: Vec<&mut Subnet>,
+    mut subnets: Vec<&mut Kept>,
     wanted: Option<IpAddr>,
     request: &AllocRequest,
 ) -> Option<Result<IpNet, AllocError>> {
@@ -121,11 +122,16 @@ fn place(
             (!net.contains(&address), Reverse(net.prefix_len()))
         });
         subnets.truncate(1);
+    } else {
+        subnets.sort_by_key(|subnet| !subnet.had(owner));
     }
     let mut last = None;
     for subnet in subnets {
         let len = subnet.prefix().prefix_len();
-        let grant = subnet.allocate(owner, request.clone());
+        let grant = match wanted {
+            Some(_) => subnet.fixed(owner, request.clone()),
+            None => subnet.any(owner, request.clone()),
+        };
         let address = grant.map(|grant| grant.address());
         let done = address.is_ok();
         last = Some(

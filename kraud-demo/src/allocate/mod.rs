@@ -1,25 +1,29 @@
 //! From a [`Project`] and the names of hosts to a [`Deployment`]: every address that anything will have.
 //!
 //! Deterministic without a store: prefixes and addresses that nobody chose are stable by name, so a service added to
-//! the file moves nobody else. What the user chose is honoured first, the rest is placed around it.
+//! the file moves nobody else. What the user chose is honoured first, the rest is placed around it. With a [`Memory`] of
+//! earlier runs everybody keeps what they have.
 
 mod attachments;
+mod memory;
 mod networks;
 mod notes;
 mod overlays;
 mod pods;
 mod space;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv6Net};
 use kraud_compose::{Network, Project};
-use kraud_ipam::{AllocError, CarveError, CarveRequest, SubnetPool, ula};
+use kraud_ipam::{AllocError, CarveError, ula};
 
 use crate::error::Error;
 use crate::identity::Scope;
 use crate::model::{Deployment, Host};
 
+pub use memory::Memory;
 use space::Space;
 
 /// The length of everything that is carved from a VPC's /48: a host's pod prefix, an overlay's net6.
@@ -38,27 +42,65 @@ pub struct HostSpec {
     pub keepalive: Option<u16>,
 }
 
-/// Gives every host, overlay and pod its addresses.
+/// A VPC before anything is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VpcSpec {
+    /// Tenant and VPC.
+    pub scope: Scope,
+    /// Its /48, which no other VPC has.
+    pub prefix: Ipv6Net,
+    /// Where IPv4 subnets come from that nobody chose, each a /23 or shorter.
+    pub pools4: Vec<IpNet>,
+    /// The hosts of pods that the user placed, by `NAMESPACE/SERVICE` or `NAMESPACE/SERVICE-REPLICA`.
+    pub placement: BTreeMap<String, String>,
+}
+
+impl VpcSpec {
+    /// A VPC whose prefix follows from its name (RFC 4193), with the pool that every VPC has.
+    #[must_use]
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            prefix: ula::prefix48(&scope.seed()),
+            pools4: vec![space::POOL4],
+            placement: BTreeMap::new(),
+            scope,
+        }
+    }
+}
+
+/// Gives every host, overlay and pod its addresses, as if nothing had been given out before.
 ///
 /// # Errors
 ///
-/// [`Error::Address`] where an address is held by somebody else or a pool is full, [`Error::Unplannable`] for what
-/// no overlay can be.
+/// As [`allocate_again`].
 pub fn allocate(
     project: &Project,
     scope: Scope,
     specs: Vec<HostSpec>,
 ) -> Result<Deployment, Error> {
-    let vpc = ula::prefix48(&scope.seed());
-    let mut space = Space::new(project, vpc, &scope.seed())?;
+    allocate_again(project, &VpcSpec::new(scope), specs, &mut Memory::default())
+}
+
+/// Gives every host, overlay and pod its addresses: those that it had before, as long as the file leaves them free. The
+/// memory is the new one afterwards, or of no use after an error.
+///
+/// # Errors
+///
+/// [`Error::Address`] where an address is held by somebody else or a pool is full, [`Error::Unplannable`] for what
+/// no overlay can be.
+pub fn allocate_again(
+    project: &Project,
+    vpc: &VpcSpec,
+    specs: Vec<HostSpec>,
+    memory: &mut Memory,
+) -> Result<Deployment, Error> {
+    let namespace = project.name.clone();
+    let scope = vpc.scope.clone();
+    let mut space = Space::new(project, vpc, memory)?;
 
     let mut hosts = Vec::with_capacity(specs.len());
     for spec in specs {
-        let prefix = carve6(
-            &mut space.v6,
-            &format!("host {}", spec.name),
-            CarveRequest::stable(SUBNET_LEN),
-        )?;
+        let prefix = space.host(&spec.name)?;
         hosts.push(Host {
             name: spec.name,
             prefix,
@@ -67,17 +109,20 @@ pub fn allocate(
             keepalive: spec.keepalive,
         });
     }
-    let namespace = project.name.clone();
-    let (overlays, overlay_subnets) = overlays::allocate(project, &scope, &namespace, &mut space)?;
-    let (networks, network_subnets) = networks::allocate(project, &scope, &namespace, &mut space)?;
+    let (overlays, overlay_subnets) =
+        overlays::allocate(project, &scope, &namespace, &mut space, memory)?;
+    let (networks, network_subnets) =
+        networks::allocate(project, &scope, &namespace, &mut space, memory)?;
     let mut subnets = pods::Places {
         overlays: overlay_subnets,
         networks: network_subnets,
     };
-    let pods = pods::allocate(project, &namespace, &hosts, &networks, &mut subnets)?;
+    let pods = pods::allocate(project, vpc, &hosts, &networks, &mut subnets, memory)?;
+    subnets.close(memory);
+    space.close(memory);
     let mut deployment = Deployment {
         scope,
-        vpc,
+        vpc: vpc.prefix,
         namespace,
         hosts,
         overlays,
@@ -98,15 +143,6 @@ fn external(network: &Network) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-fn carve6(pool: &mut SubnetPool, owner: &str, request: CarveRequest) -> Result<Ipv6Net, Error> {
-    match pool.carve(owner, request).map_err(carve_error)?.prefix() {
-        IpNet::V6(prefix) => Ok(prefix),
-        IpNet::V4(prefix) => Err(Error::Unplannable(format!(
-            "{owner} needs an IPv6 prefix, not {prefix}"
-        ))),
-    }
 }
 
 fn invalid(error: impl std::fmt::Display) -> Error {

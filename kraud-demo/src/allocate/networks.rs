@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kraud_compose::{Dialect, Driver, IpvlanFlag, IpvlanMode, Network, Pool, Project};
-use kraud_ipam::{Subnet, first_usable};
+use kraud_ipam::first_usable;
 use kraud_netlink as netlink;
 
+use super::memory::{Kept, Memory};
 use super::space::{self, Space};
 use super::{external, invalid};
 use crate::error::Error;
@@ -30,7 +31,7 @@ const KRAUD_SCALE: &str = "kraud.scale";
 #[derive(Debug)]
 pub(super) struct Subnets {
     pub(super) name: String,
-    pub(super) subnets: Vec<Subnet>,
+    pub(super) subnets: Vec<Kept>,
 }
 
 pub(super) fn allocate(
@@ -38,6 +39,7 @@ pub(super) fn allocate(
     scope: &Scope,
     namespace: &str,
     space: &mut Space,
+    memory: &Memory,
 ) -> Result<(Vec<model::Network>, Vec<Subnets>), Error> {
     let mut networks = Vec::new();
     let mut allocators = Vec::new();
@@ -59,7 +61,9 @@ pub(super) fn allocate(
             if let Some(address) = reserved(network, gateway, net, pool) {
                 builder = builder.gateway(address);
             }
-            own_allocators.push(builder.build().map_err(invalid)?);
+            let fresh = builder.build().map_err(invalid)?;
+            let what = format!("network {namespace}/{name} {net}");
+            own_allocators.push(memory.open(what, fresh, |_| true));
             subnets.push(NetworkSubnet {
                 net,
                 gateway,

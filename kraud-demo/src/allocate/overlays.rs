@@ -4,6 +4,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use kraud_compose::{Dialect, Driver, Network, Pool, Project};
 use kraud_ipam::Subnet;
 
+use super::memory::{Kept, Memory};
 use super::space::{self, Space};
 use super::{external, invalid};
 use crate::error::Error;
@@ -17,8 +18,8 @@ const DEFAULT: &str = "default";
 #[derive(Debug)]
 pub(super) struct Subnets {
     pub(super) name: String,
-    pub(super) v4: Option<Subnet>,
-    pub(super) v6: Option<Subnet>,
+    pub(super) v4: Option<Kept>,
+    pub(super) v6: Option<Kept>,
     pub(super) net6: Option<Ipv6Net>,
 }
 
@@ -63,6 +64,7 @@ pub(super) fn allocate(
     scope: &Scope,
     namespace: &str,
     space: &mut Space,
+    memory: &Memory,
 ) -> Result<(Vec<Overlay>, Vec<Subnets>), Error> {
     let mut wanted: Vec<Wanted<'_>> = Vec::new();
     let of_file = project.networks.iter();
@@ -110,13 +112,17 @@ pub(super) fn allocate(
         });
     let subnets = wanted.iter().zip(&nets).map(|(overlay, (net4, net6))| {
         let key = scope.seed();
+        let open = |net: IpNet, pool| {
+            let name = format!("overlay {namespace}/{} {net}", overlay.name);
+            Ok::<_, Error>(memory.open(name, subnet(net, pool, &key)?, |_| true))
+        };
         Ok(Subnets {
             name: overlay.name.clone(),
             v4: net4
-                .map(|net| subnet(IpNet::V4(net), overlay.pool(true), &key))
+                .map(|net| open(net.into(), overlay.pool(true)))
                 .transpose()?,
             v6: net6
-                .map(|net| subnet(IpNet::V6(net), overlay.pool(false), &key))
+                .map(|net| open(net.into(), overlay.pool(false)))
                 .transpose()?,
             net6: *net6,
         })

@@ -1,13 +1,15 @@
 //! The pods: which host carries each, and its addresses in the VPC and its overlays.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use kraud_compose::{Endpoint, Ipv4Assignment, Ipv6Assignment, NetworkMode, Project, Service};
 use kraud_ipam::{AllocRequest, Subnet, embed};
 
+use super::memory::{Kept, Memory, REST};
 use super::overlays::Subnets;
-use super::{alloc_error, attachments, networks};
+use super::{VpcSpec, alloc_error, attachments, invalid, networks};
 use crate::error::Error;
 use crate::model::{Host, Membership, Network, Pod};
 use crate::names;
@@ -29,13 +31,31 @@ pub(super) struct Places {
     pub(super) networks: Vec<networks::Subnets>,
 }
 
+impl Places {
+    /// Remembers what was given out.
+    pub(super) fn close(self, memory: &mut Memory) {
+        let overlays = self.overlays.into_iter();
+        let overlays = overlays.flat_map(|overlay| overlay.v4.into_iter().chain(overlay.v6));
+        let networks = self
+            .networks
+            .into_iter()
+            .flat_map(|network| network.subnets);
+        for kept in overlays.chain(networks) {
+            memory.close(kept);
+        }
+        memory.wake();
+    }
+}
+
 pub(super) fn allocate(
     project: &Project,
-    namespace: &str,
+    vpc: &VpcSpec,
     hosts: &[Host],
     networks: &[Network],
     places: &mut Places,
+    memory: &mut Memory,
 ) -> Result<Vec<Pod>, Error> {
+    let namespace = project.name.as_str();
     let asked = project.services.iter().filter(|service| service.active);
     let asked: u64 = asked.map(|service| u64::from(service.replicas.value)).sum();
     if asked > MOST_PODS {
@@ -46,10 +66,14 @@ pub(super) fn allocate(
     let mut replicas = replicas(project, namespace);
     // By name and by turns, so that the order of the file decides nothing.
     replicas.sort_by(|one, other| one.pod.name.cmp(&other.pod.name));
-    for (replica, host) in replicas.iter_mut().zip((0..hosts.len()).cycle()) {
-        replica.pod.host = host;
-    }
-    vpc_addresses(&mut replicas, hosts, &places.overlays)?;
+    vpc_addresses(
+        &mut replicas,
+        namespace,
+        vpc,
+        hosts,
+        &places.overlays,
+        memory,
+    )?;
     // Fixed addresses first: one that is chosen for a pod must not be in the way of one that the user chose.
     for fixed in [true, false] {
         for replica in &mut replicas {
@@ -110,13 +134,20 @@ fn replicas<'a>(project: &'a Project, namespace: &str) -> Vec<Replica<'a>> {
 /// One address of its host's prefix for each pod that joins an overlay: those are carried by the VPC.
 fn vpc_addresses(
     replicas: &mut [Replica<'_>],
+    namespace: &str,
+    vpc: &VpcSpec,
     hosts: &[Host],
     overlays: &[Subnets],
+    memory: &mut Memory,
 ) -> Result<(), Error> {
-    let subnets = hosts.iter().map(|host| Subnet::new(IpNet::V6(host.prefix)));
-    let mut subnets: Vec<Subnet> = subnets
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::Unplannable(error.to_string()))?;
+    let open = |host: &Host| {
+        let builder = Subnet::builder(IpNet::V6(host.prefix)).quarantine(REST);
+        let fresh = builder.build().map_err(invalid)?;
+        let mine = |pod: &str| memory.had_pod(namespace, pod);
+        Ok(memory.open(format!("host {}", host.name), fresh, mine))
+    };
+    let mut subnets: Vec<Kept> = hosts.iter().map(open).collect::<Result<_, Error>>()?;
+    place(replicas, namespace, vpc, hosts, memory)?;
     let carried = |replica: &&mut Replica<'_>| {
         let mut endpoints = replica.service.endpoints.iter();
         endpoints.any(|endpoint| {
@@ -129,11 +160,52 @@ fn vpc_addresses(
         let Some(subnet) = subnets.get_mut(replica.pod.host) else {
             continue;
         };
-        let grant = subnet.allocate(replica.pod.name.as_str(), AllocRequest::stable());
+        let grant = subnet.any(&replica.pod.name, AllocRequest::stable());
         let what = format!("VPC address of {}", replica.pod.name);
         if let IpAddr::V6(address) = grant.map_err(alloc_error(&what))?.address() {
             replica.pod.address = Some(address);
         }
+    }
+    for kept in subnets {
+        memory.close(kept);
+    }
+    Ok(())
+}
+
+/// Chooses the host of each replica.
+fn place(
+    replicas: &mut [Replica<'_>],
+    namespace: &str,
+    vpc: &VpcSpec,
+    hosts: &[Host],
+    memory: &mut Memory,
+) -> Result<(), Error> {
+    let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+    let mut chosen = BTreeMap::new();
+    for replica in replicas.iter() {
+        let service = format!("{namespace}/{}", replica.service.key.value);
+        let exactly = format!("{service}-{}", replica.index + 1);
+        let place = vpc
+            .placement
+            .get(&exactly)
+            .or_else(|| vpc.placement.get(&service));
+        let Some(host) = place else { continue };
+        let index = names.iter().position(|name| name == host);
+        let index = index.ok_or_else(|| {
+            Error::Unplannable(format!(
+                "`{service}` is placed on `{host}`, which is no host"
+            ))
+        })?;
+        chosen.insert(replica.pod.name.clone(), index);
+    }
+    let pods: Vec<String> = replicas
+        .iter()
+        .map(|replica| replica.pod.name.clone())
+        .collect();
+    let pods = pods.iter().map(String::as_str);
+    let places = memory.place(namespace, pods, &names, |pod| chosen.get(pod).copied());
+    for replica in replicas {
+        replica.pod.host = places.get(replica.pod.name.as_str()).copied().unwrap_or(0);
     }
     Ok(())
 }
@@ -189,7 +261,7 @@ type Ipv4Place = (Option<Ipv4Addr>, Option<Ipv4Net>);
 fn v4(
     replica: &Replica<'_>,
     endpoint: &Endpoint,
-    subnet: &mut Subnet,
+    subnet: &mut Kept,
     overlay: &str,
 ) -> Result<Ipv4Place, Error> {
     let (name, replicas) = (replica.pod.name.as_str(), replica.service.replicas.value);
@@ -205,7 +277,11 @@ fn v4(
         }
     };
     let what = format!("IPv4 address of {name} in `{overlay}`");
-    let grant = subnet.allocate(name, request).map_err(alloc_error(&what))?;
+    let grant = match wanted {
+        Some(_) => subnet.fixed(name, request),
+        None => subnet.any(name, request),
+    };
+    let grant = grant.map_err(alloc_error(&what))?;
     let address = match grant.address() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
@@ -220,7 +296,7 @@ fn v4(
 fn v6(
     replica: &Replica<'_>,
     endpoint: &Endpoint,
-    subnet: &mut Subnet,
+    subnet: &mut Kept,
     computed: Option<Ipv6Addr>,
     overlay: &str,
 ) -> Result<Option<Ipv6Addr>, Error> {
@@ -240,11 +316,11 @@ fn v6(
         (None, None) => AllocRequest::stable(),
     };
     let what = format!("IPv6 address of {name} in `{overlay}`");
-    match subnet
-        .allocate(name, request)
-        .map_err(alloc_error(&what))?
-        .address()
-    {
+    let grant = match (wanted, computed) {
+        (None, None) => subnet.any(name, request),
+        _ => subnet.fixed(name, request),
+    };
+    match grant.map_err(alloc_error(&what))?.address() {
         IpAddr::V6(address) => Ok(Some(address)),
         IpAddr::V4(_) => Ok(None),
     }

@@ -6,10 +6,10 @@ use kraud_netlink::{Error as NetlinkError, Namespaces, Netns, NetnsKind, Step, W
 
 use super::holdings::Holdings;
 use super::objects::is_foreign;
-use super::share::Share;
+use super::share::{Paper, Share};
 use crate::error::Error;
 use crate::site::Site;
-use crate::state::records::{made_for_project, made_for_vpc};
+use crate::state::records::{Made, made_for_project, made_for_vpc};
 use crate::state::{FileStore, Folder, Lock, Store, Swap};
 
 /// A machine that networks are made on.
@@ -222,6 +222,51 @@ impl Machine {
             self.store.compare_and_swap(&swaps)?;
         }
         self.holdings(share)
+    }
+
+    /// How the namespace of a pod is found, `None` for one that was not applied here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`].
+    pub fn namespace_of(&mut self, pod: &str) -> Result<Option<String>, Error> {
+        for entry in self.store.load("made/")?.entries {
+            let made: Made = entry.record()?;
+            if let Some(how) = made.given.get(pod) {
+                return Ok(Some(how.clone()));
+            }
+            if made.namespaces.iter().any(|name| name == pod) {
+                return Ok(Some(pod.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes documents; gives back what they said before.
+    pub(super) fn file(&mut self, papers: &[Paper]) -> Result<Vec<Paper>, Error> {
+        let known = self.store.load("")?;
+        let (mut before, mut swaps) = (Vec::new(), Vec::new());
+        for Paper { key, value } in papers {
+            let was = known.entries.iter().find(|entry| entry.key == *key);
+            let (was, seen) = was
+                .map(|entry| (entry.value.clone(), entry.revision))
+                .unzip();
+            if was != *value {
+                swaps.push(Swap {
+                    key: key.clone(),
+                    seen,
+                    value: value.clone(),
+                });
+            }
+            before.push(Paper {
+                key: key.clone(),
+                value: was,
+            });
+        }
+        if !swaps.is_empty() {
+            self.store.compare_and_swap(&swaps)?;
+        }
+        Ok(before)
     }
 
     /// Applies steps that cannot be taken back, as many as can be; gives back those that failed.

@@ -9,19 +9,24 @@
 //! the next run knows what is ours. Nothing is taken for ours by its name.
 
 mod holdings;
+mod hosts;
 mod machine;
 mod objects;
 mod report;
 mod share;
 mod wanted;
 
+use std::path::Path;
+
 use kraud_netlink::{Difference, Error as NetlinkError, Owner, Step, Want, Wanted, transact};
 
 use holdings::Holdings;
+pub use hosts::ETC_NETNS;
+use hosts::FileChange;
 pub use machine::Machine;
 use objects::same_object;
 pub use report::{Outcome, StepRow};
-pub use share::Share;
+pub use share::{Paper, Share};
 pub use wanted::{NOTE, Notes};
 
 use crate::error::Error;
@@ -47,6 +52,8 @@ pub fn apply(machine: &mut Machine, share: &Share, talk: &Talk) -> Result<Outcom
         difference.make.len(),
         difference.clear.len()
     ));
+    let files = file_changes(share, &before, &after)?;
+    let papers = machine.file(&share.papers)?;
     // What may be there at the end of a run that is cut short.
     let intended = before.with(
         before.vpc.clone().union(after.vpc.clone()),
@@ -56,6 +63,7 @@ pub fn apply(machine: &mut Machine, share: &Share, talk: &Talk) -> Result<Outcom
     if let Err(error) = transact(&mut machine.system, &difference.make) {
         if error.left.is_empty() {
             machine.remember(share, &noted, &before)?;
+            machine.file(&papers)?;
         }
         return Err(Error::Refused {
             host: share.host.clone(),
@@ -63,10 +71,11 @@ pub fn apply(machine: &mut Machine, share: &Share, talk: &Talk) -> Result<Outcom
         });
     }
     let left = machine.clear(&difference.clear);
+    write(share, &files)?;
     if left.is_empty() {
         machine.remember(share, &noted, &after)?;
     }
-    finish(share, &difference, left)
+    finish(share, &difference, &files, left)
 }
 
 /// What [`apply`] would do.
@@ -78,29 +87,32 @@ pub fn diff(machine: &mut Machine, share: &Share) -> Result<Outcome, Error> {
     let before = machine.holdings(share)?;
     machine.meet(share, &before)?;
     machine.refuse_foreign(share, &before)?;
-    let (wanted, _) = wishes(machine, share, &before)?;
+    let (wanted, after) = wishes(machine, share, &before)?;
     let difference = difference(machine, share, &wanted)?;
-    finish(share, &difference, Vec::new())
+    let files = file_changes(share, &before, &after)?;
+    finish(share, &difference, &files, Vec::new())
 }
 
-/// Takes away what a project was given here, and what its VPC was given if no other project is left.
+/// Takes away what a project was given here, with a share that is [nothing](Share::nothing), and what its VPC was given if no other project is left.
 ///
 /// # Errors
 ///
 /// [`Error::Left`] names everything that could not be taken away, and why; the rest is gone.
 pub fn destroy(machine: &mut Machine, share: &Share) -> Result<Outcome, Error> {
-    let nothing = Share::nothing(&share.host, &share.scope, &share.namespace);
-    let before = machine.holdings(&nothing)?;
-    machine.meet(&nothing, &before)?;
+    let before = machine.holdings(share)?;
+    machine.meet(share, &before)?;
     machine.heal(&before)?;
-    let (wanted, after) = wishes(machine, &nothing, &before)?;
-    let difference = difference(machine, &nothing, &wanted)?;
+    let (wanted, after) = wishes(machine, share, &before)?;
+    let difference = difference(machine, share, &wanted)?;
+    let files = file_changes(share, &before, &after)?;
     let mut left = machine.clear(&difference.make);
     left.extend(machine.clear(&difference.clear));
+    write(share, &files)?;
     if left.is_empty() {
-        machine.remember(&nothing, &before, &after)?;
+        machine.file(&share.papers)?;
+        machine.remember(share, &before, &after)?;
     }
-    finish(&nothing, &difference, left)
+    finish(share, &difference, &files, left)
 }
 
 /// What is wanted and what is to go, and the records of a machine where that is so.
@@ -156,17 +168,9 @@ fn wishes(
             .any(|(_, want)| *want == Want::Netns(pod.clone()))
     };
     project.given.retain(|pod, _| is_pod(pod));
+    remove(&mut wanted, before, &before.vpc, &vpc, &share.notes.vpc);
     remove(
         &mut wanted,
-        share,
-        before,
-        &before.vpc,
-        &vpc,
-        &share.notes.vpc,
-    );
-    remove(
-        &mut wanted,
-        share,
         before,
         &before.project,
         &project,
@@ -176,14 +180,7 @@ fn wishes(
 }
 
 /// Wants gone what was made and is not any more.
-fn remove(
-    wanted: &mut Wanted,
-    share: &Share,
-    holdings: &Holdings,
-    before: &Made,
-    after: &Made,
-    note: &str,
-) {
+fn remove(wanted: &mut Wanted, holdings: &Holdings, before: &Made, after: &Made, note: &str) {
     let owner = || Owner {
         protocol: PROTOCOL,
         alias: note.to_owned(),
@@ -209,7 +206,6 @@ fn remove(
             wanted.without(None, want.clone());
         }
     }
-    let _ = share;
 }
 
 fn difference(machine: &mut Machine, share: &Share, wanted: &Wanted) -> Result<Difference, Error> {
@@ -217,13 +213,48 @@ fn difference(machine: &mut Machine, share: &Share, wanted: &Wanted) -> Result<D
     difference.map_err(Error::netlink(&share.host))
 }
 
+/// The hosts files that are not as they should be. A namespace of somebody else's has them only under its own name.
+fn file_changes(
+    share: &Share,
+    before: &Holdings,
+    after: &Holdings,
+) -> Result<Vec<FileChange>, Error> {
+    let is_name = |how: &str| !how.contains('/') && how.parse::<u32>().is_err();
+    let name = |pod: &str| match after.project.given.get(pod) {
+        Some(how) => is_name(how).then(|| how.clone()),
+        None => Some(pod.to_owned()),
+    };
+    let files = share.hosts_files.iter();
+    let wanted = files
+        .filter_map(|(pod, text)| Some((name(pod)?, text.clone())))
+        .collect();
+    let given = before.project.given.values().filter(|how| is_name(how));
+    let gone = before.project.namespaces.iter().chain(given).cloned();
+    hosts::changes(Path::new(ETC_NETNS), &wanted, gone).map_err(Error::io(format!(
+        "{}: cannot read hosts files",
+        share.host
+    )))
+}
+
+fn write(share: &Share, files: &[FileChange]) -> Result<(), Error> {
+    for change in files {
+        hosts::make(change).map_err(Error::io(format!(
+            "{}: the networks are as wanted, but the names are not: cannot {}",
+            share.host,
+            change.description()
+        )))?;
+    }
+    Ok(())
+}
+
 fn finish(
     share: &Share,
     difference: &Difference,
+    files: &[FileChange],
     left: Vec<(Step, NetlinkError)>,
 ) -> Result<Outcome, Error> {
     if left.is_empty() {
-        return Ok(Outcome::new(&share.host, difference));
+        return Ok(Outcome::new(&share.host, difference, files));
     }
     Err(Error::Left {
         host: share.host.clone(),

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use kraud_netlink::{Difference, Op, Step};
 use serde::Serialize;
 
+use super::hosts::FileChange;
+
 /// The changes of one machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
@@ -30,12 +32,15 @@ pub struct StepRow {
 }
 
 impl Outcome {
-    pub(super) fn new(host: &str, difference: &Difference) -> Self {
+    pub(super) fn new(host: &str, difference: &Difference, files: &[FileChange]) -> Self {
         let steps = difference.make.iter().chain(&difference.clear);
         Self {
             schema: crate::SCHEMA,
             host: host.to_owned(),
-            changes: steps.map(StepRow::of).collect(),
+            changes: steps
+                .map(StepRow::of)
+                .chain(files.iter().map(StepRow::of_file))
+                .collect(),
         }
     }
 
@@ -66,6 +71,15 @@ impl Outcome {
 }
 
 impl StepRow {
+    fn of_file(change: &FileChange) -> Self {
+        Self {
+            namespace: None,
+            does: change.description(),
+            commands: Vec::new(),
+            sign: '~',
+        }
+    }
+
     fn of(step: &Step) -> Self {
         Self {
             namespace: step.netns.clone(),

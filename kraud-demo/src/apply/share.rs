@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use serde_json::Value;
+
 use super::wanted::{self, Notes, Placed};
 use crate::error::Error;
 use crate::identity::Scope;
@@ -9,6 +12,7 @@ use crate::keys::Keys;
 use crate::model::Deployment;
 use crate::plan::{Plan, vpc_namespace};
 use crate::site::Site;
+use crate::state::Swap;
 
 /// One host's share of a project, and the names that go with it.
 #[derive(Clone, Debug)]
@@ -22,6 +26,35 @@ pub struct Share {
     pub(super) wants: Vec<Placed>,
     /// Pods that use a namespace of somebody else's, by name, and how that is found.
     pub(super) given: BTreeMap<String, String>,
+    /// What is to be remembered along with it.
+    pub(super) papers: Vec<Paper>,
+    /// What the hosts files of pods say, those of the VPC's other projects among them.
+    pub(super) hosts_files: BTreeMap<String, String>,
+}
+
+/// A document of the store as it is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paper {
+    pub(super) key: String,
+    pub(super) value: Option<Value>,
+}
+
+impl Paper {
+    /// A document that says that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`] for what is no document.
+    pub fn put(key: String, record: &impl Serialize) -> Result<Self, Error> {
+        let Swap { key, value, .. } = Swap::put(key, None, record)?;
+        Ok(Self { key, value })
+    }
+
+    /// No document.
+    #[must_use]
+    pub fn remove(key: String) -> Self {
+        Self { key, value: None }
+    }
 }
 
 impl Share {
@@ -58,6 +91,8 @@ impl Share {
             vpc: vpc_namespace(scope, host),
             wants: Vec::new(),
             given: BTreeMap::new(),
+            papers: Vec::new(),
+            hosts_files: BTreeMap::new(),
         }
     }
 
@@ -99,9 +134,23 @@ impl Share {
         Ok(self)
     }
 
-    /// The host's name.
+    /// Remembers these documents as well.
     #[must_use]
-    pub fn host_name(&self) -> &str {
-        &self.host
+    pub fn remembering(mut self, papers: Vec<Paper>) -> Self {
+        self.papers.extend(papers);
+        self
+    }
+
+    /// Gives pods, by name, hosts files that say that.
+    #[must_use]
+    pub fn with_hosts_files(mut self, files: BTreeMap<String, String>) -> Self {
+        self.hosts_files = files;
+        self
+    }
+
+    /// How a pod's namespace is found.
+    #[must_use]
+    pub fn namespace_of<'a>(&'a self, pod: &'a str) -> &'a str {
+        self.given.get(pod).map_or(pod, String::as_str)
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Input, Output};
 
-/// Which machine, and where it keeps what it knows.
+/// Which machine.
 #[derive(Clone, Debug, Args)]
 pub struct Machine {
     /// Which host this machine is [default: the only one of the cluster]
@@ -16,9 +16,9 @@ pub struct Machine {
     /// a running container's: a name under /run/netns, a process id, or a path; repeatable
     #[arg(long, value_name = "[SERVICE=]NETNS")]
     pub netns: Vec<String>,
-    /// Folder of the state and the private keys [default: /var/lib/kraud, without root $XDG_STATE_HOME/kraud]
-    #[arg(long, value_name = "DIR", env = "KRAUD_STATE", hide_env_values = true)]
-    pub state: Option<PathBuf>,
+    /// The hosts, their endpoints and keys, and the VPCs [default: kraud.toml here, else this host alone]
+    #[arg(long, value_name = "FILE")]
+    pub cluster: Option<PathBuf>,
 }
 
 /// Arguments of `apply`.

@@ -29,6 +29,9 @@ pub struct Input {
     /// VPC that the namespace lives in
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub vpc: String,
+    /// Folder of the state and the private keys [default: /var/lib/kraud, without root $XDG_STATE_HOME/kraud]
+    #[arg(long, value_name = "DIR", env = "KRAUD_STATE", hide_env = true)]
+    pub state: Option<PathBuf>,
 }
 
 /// Whose rules a compose file follows.

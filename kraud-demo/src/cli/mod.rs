@@ -2,7 +2,9 @@
 
 mod apply;
 mod decode;
+mod exec;
 mod input;
+mod key;
 mod lab;
 mod lint;
 mod lists;
@@ -15,7 +17,9 @@ use clap::{Parser, Subcommand};
 
 pub use apply::{ApplyArgs, DestroyArgs, Machine};
 pub use decode::DecodeArgs;
+pub use exec::{ExecArgs, VerifyArgs};
 pub use input::{DialectChoice, Input, PlaneChoice, Topology, Underlay};
+pub use key::{KeyArgs, KeyCommand};
 pub use lab::LabArgs;
 pub use lint::{LintArgs, LintOutput};
 pub use lists::{
@@ -51,6 +55,11 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Show what `apply` would change; exit code 2 if anything
     Diff(ApplyArgs),
+    /// Run a command in a pod's network namespace, where it sees the pod's names
+    Exec(ExecArgs),
+    /// The keys of this machine's WireGuard devices
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Bring the file's networks up across hosts made of network namespaces, ping, list, and take it all down
     Lab(LabArgs),
     /// Say what is wrong with compose files, every finding with its code and place
@@ -76,6 +85,8 @@ pub enum Command {
     Ipam(IpamCommand),
     /// Say who talks to whom inside of the tunnels of a capture
     Decode(DecodeArgs),
+    /// Compare this machine with the file, then ping from every pod of it to all that it should reach
+    Verify(VerifyArgs),
     /// Answer to other programs
     #[command(subcommand)]
     Serve(ServeCommand),

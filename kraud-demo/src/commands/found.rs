@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::deployment;
+use super::place::applied;
 use crate::cli::{Input, Topology};
 use crate::error::Error;
 use crate::input;
@@ -15,10 +16,13 @@ use crate::talk::Talk;
 pub(super) struct Found(Vec<(Deployment, Option<Timestamp>)>);
 
 impl Found {
-    /// What the file would make; nothing without a file.
+    /// What the file would make; without a file what was applied.
     pub(super) fn by(input: &Input, talk: &Talk) -> Result<Self, Error> {
         let Some(project) = input::load_if_any(input, talk)? else {
-            return Ok(Self::default());
+            let applied = applied(input)?.into_iter();
+            let found = applied
+                .map(|(deployment, created)| (deployment, Timestamp::from_second(created).ok()));
+            return Ok(Self(found.collect()));
         };
         // Which hosts there are changes no overlay: their names have no part in it.
         let deployment = deployment(&project, input, Topology::default(), talk)?;

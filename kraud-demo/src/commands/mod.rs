@@ -2,18 +2,23 @@
 
 mod apply;
 mod decode;
+mod exec;
 mod found;
+mod key;
 mod lint;
 mod lists;
 mod mtu;
+mod place;
 mod plan;
 mod print;
 mod serve;
+mod verify;
 
 use kraud_compose::Project;
 
 use crate::allocate::{HostSpec, allocate};
 use crate::cli::{Cli, Command, Input, Topology};
+use crate::cluster::WIREGUARD_PORT;
 use crate::error::{Error, exit};
 use crate::identity::Scope;
 use crate::lab;
@@ -23,9 +28,6 @@ use crate::talk::Talk;
 
 use found::Found;
 pub use print::{print_as, print_json, print_text, print_yaml};
-
-/// The first UDP port of a host's WireGuard devices, one for each VPC.
-const WIREGUARD_PORT: u16 = 51820;
 
 /// Runs a command and tells its exit code.
 ///
@@ -37,6 +39,8 @@ pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
         Command::Apply(args) => apply::apply(args, talk),
         Command::Destroy(args) => apply::destroy(args, talk),
         Command::Diff(args) => return apply::diff(args, talk),
+        Command::Exec(args) => exec::run(args),
+        Command::Key(command) => key::run(command),
         Command::Lint(args) => return lint::run(args, talk),
         Command::Lab(args) => lab::run(args, talk),
         Command::Mtu(args) => mtu::run(args),
@@ -47,6 +51,7 @@ pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
         Command::Ns(command) => lists::namespace(command, talk),
         Command::Overlay(command) => lists::overlay(command, talk),
         Command::Serve(command) => serve::run(command, talk),
+        Command::Verify(args) => return verify::run(args, talk),
         Command::Vpc(command) => lists::vpc(command, talk),
     }?;
     Ok(exit::OK)

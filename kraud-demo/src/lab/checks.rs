@@ -112,6 +112,19 @@ pub fn outside(deployment: &Deployment) -> Vec<PingRow> {
     rows
 }
 
+/// From each pod of the host that has a way out of that family, an address outside (row B5).
+#[must_use]
+pub fn reaches(deployment: &Deployment, host: usize, address: IpAddr) -> Vec<PingRow> {
+    let family = Family::of(address);
+    let has_way = |pod: &&Pod| {
+        let mut attachments = pod.attachments.iter();
+        attachments.any(|attachment| attachment.default.contains(&family))
+    };
+    let pods = deployment.pods_on(host).filter(has_way);
+    pods.map(|pod| row("outside", pod, "outside", address, SMALL, Expect::Reply))
+        .collect()
+}
+
 fn checks(network: &str, from: &Pod, to: &Pod, address: IpAddr, mtu: u32, rows: &mut Vec<PingRow>) {
     let mtu = mtu as usize;
     for (bytes, expect) in [

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kraud_netlink::{IpvlanFlag, IpvlanMode, MacAddr};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Family;
 use crate::identity::aid;
 
 /// A bridge or ipvlan network of a namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     /// The same on every host; see [`Scope::overlay_id`](crate::identity::Scope::overlay_id).
     pub id: Uuid,
@@ -31,7 +31,7 @@ pub struct Network {
 }
 
 /// How the members of a network are joined.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetworkDriver {
     /// By a bridge of the host.
     Bridge {
@@ -50,7 +50,7 @@ pub enum NetworkDriver {
 }
 
 /// A subnet of a [`Network`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSubnet {
     /// The prefix, canonical.
     pub net: IpNet,
@@ -61,7 +61,7 @@ pub struct NetworkSubnet {
 }
 
 /// How packets of a subnet are seen outside of its host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Egress {
     /// Not at all.
@@ -73,7 +73,7 @@ pub enum Egress {
 }
 
 /// A pod's place in a [`Network`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// An index into [`Deployment::networks`](super::Deployment::networks).
     pub network: usize,

@@ -6,6 +6,7 @@ use kraud_netlink::Want;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Scope;
+use crate::model::Deployment;
 
 /// What a host was given for one project, or for a VPC as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,48 @@ impl Made {
     pub fn is_empty(&self) -> bool {
         self.namespaces.is_empty() && self.given.is_empty() && self.here.is_empty()
     }
+}
+
+/// A project as it was last applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// When it was first applied, in seconds since 1970.
+    pub created: i64,
+    /// Everything in it, with its addresses.
+    pub deployment: Deployment,
+}
+
+/// The key of the addresses of a VPC, an [`allocate::Memory`](crate::allocate::Memory).
+#[must_use]
+pub fn addresses(scope: &Scope) -> String {
+    format!("addresses/{}/{}", scope.tenant, scope.vpc)
+}
+
+/// The prefix of all projects.
+pub const PROJECTS: &str = "project/";
+
+/// The prefix of the projects of a VPC.
+#[must_use]
+pub fn projects(scope: &Scope) -> String {
+    format!("{PROJECTS}{}/{}/", scope.tenant, scope.vpc)
+}
+
+/// The key of a [`Project`].
+#[must_use]
+pub fn project(scope: &Scope, namespace: &str) -> String {
+    format!("{}{namespace}", projects(scope))
+}
+
+/// Whether a key is that of what some host was given for a project.
+#[must_use]
+pub fn is_made_for_project(key: &str, scope: &Scope, namespace: &str) -> bool {
+    let rest = key
+        .strip_prefix("made/")
+        .and_then(|rest| rest.split_once('/'));
+    rest.is_some_and(|(_, what)| {
+        what == format!("project/{}/{}/{namespace}", scope.tenant, scope.vpc)
+    })
 }
 
 /// The key of what a host was given for a VPC.
