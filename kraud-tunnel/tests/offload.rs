@@ -4,7 +4,7 @@ mod common;
 
 use common::{in_buffer, ipv4_packet, tunnel};
 use kraud_tunnel::gro::{Coalescer, Push};
-use kraud_tunnel::gso::{GsoError, Segments};
+use kraud_tunnel::gso::{GsoError, InPlace, Segments};
 use kraud_tunnel::wire::{ipv4, ipv6};
 use kraud_tunnel::{Decapsulator, DropReason, Encapsulator, batch, checksum};
 use proptest::prelude::*;
@@ -86,6 +86,21 @@ fn split(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
         all.push(out[range].to_vec());
     }
     assert_eq!(all.len(), count);
+    all
+}
+
+/// The same without a copy, behind `headroom` bytes.
+fn split_in_place(packet: &[u8], size: usize, headroom: usize) -> Vec<Vec<u8>> {
+    let mut buf = vec![0xee; headroom];
+    buf.extend_from_slice(packet);
+    let whole = headroom..buf.len();
+    let mut segments = InPlace::new(&buf, whole, size).expect("a superpacket");
+    let mut all = Vec::new();
+    while let Some(range) = segments.next(&mut buf).expect("the same buffer") {
+        all.push(buf[range].to_vec());
+    }
+    assert_eq!(all.len(), segments.count());
+    assert!(all.iter().all(|part| part.len() <= segments.longest()));
     all
 }
 
@@ -183,6 +198,57 @@ fn segments_go_straight_into_the_tunnel() {
         segments.next_encapsulated(&how, &tunnel(), &mut out, 39),
         Err(GsoError::Encap(_))
     ));
+}
+
+#[test]
+fn segments_go_into_the_tunnel_where_they_lie() {
+    let superpacket = tcp(true, ACK, 4, &vec![9; 4000]);
+    // Smaller than the headers as well: they reach back over several segments.
+    for size in [7, 40, 63, 64, 65, 1340, 4000, 5000] {
+        for how in [
+            Encapsulator::new(),
+            Encapsulator::new().encap_limit(Some(4)),
+        ] {
+            let mut buf = vec![0; how.header_len()];
+            buf.extend_from_slice(&superpacket);
+            let whole = how.header_len()..buf.len();
+            let mut segments = InPlace::new(&buf, whole, size).expect("a superpacket");
+            for expected in split(&superpacket, size) {
+                let range = segments
+                    .next_encapsulated(&how, &tunnel(), &mut buf)
+                    .expect("room")
+                    .expect("one more");
+                let found = Decapsulator::new()
+                    .decapsulate(&mut buf, range)
+                    .expect("our own packet");
+                assert_eq!(buf[found.inner], expected[..]);
+            }
+            let end = segments.next_encapsulated(&how, &tunnel(), &mut buf);
+            assert_eq!(end, Ok(None));
+        }
+    }
+}
+
+#[test]
+fn a_buffer_that_is_not_the_superpackets_is_an_error() {
+    let superpacket = udp(false, &[1; 100]);
+    assert!(matches!(
+        InPlace::new(&superpacket, 0..129, 50),
+        Err(GsoError::OutOfRoom { .. })
+    ));
+    let mut segments = InPlace::new(&superpacket, 0..128, 50).expect("a superpacket");
+    let error = segments.next(&mut [0; 77]);
+    let (required, available) = (78, 77);
+    assert_eq!(
+        error,
+        Err(GsoError::OutOfRoom {
+            required,
+            available
+        })
+    );
+    let mut buf = superpacket.clone();
+    let error = segments.next_encapsulated(&Encapsulator::new(), &tunnel(), &mut buf);
+    assert!(matches!(error, Err(GsoError::Encap(_))), "no headroom");
 }
 
 #[test]
@@ -312,6 +378,7 @@ proptest! {
         let superpacket =
             if is_tcp { tcp(v6, ACK | PSH, options * 4, &payload) } else { udp(v6, &payload) };
         let parts = split(&superpacket, size);
+        prop_assert_eq!(&split_in_place(&superpacket, size, 3), &parts);
         let header = ip_len(&superpacket) + if is_tcp { 20 + options * 4 } else { 8 };
         let mut data = Vec::new();
         for part in &parts {
@@ -344,5 +411,20 @@ proptest! {
         } else {
             prop_assert_eq!(&*whole.packet, &parts[0][..]);
         }
+    }
+
+    /// With and without a copy the segments are the same, however short they are.
+    #[test]
+    fn both_ways_to_split_are_one(
+        v6 in any::<bool>(),
+        is_tcp in any::<bool>(),
+        payload in prop::collection::vec(any::<u8>(), 0..300),
+        size in 1usize..100,
+        behind in 0usize..9,
+    ) {
+        let mut superpacket =
+            if is_tcp { tcp(v6, ACK | PSH | FIN | CWR, 8, &payload) } else { udp(v6, &payload) };
+        superpacket.extend(vec![0xee; behind]);
+        prop_assert_eq!(split_in_place(&superpacket, size, 0), split(&superpacket, size));
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kraud_tunnel::gso::Segments;
+use kraud_tunnel::gso::InPlace;
 use kraud_tunnel::{Encapsulator, Endpoints, inspect};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -53,8 +53,6 @@ enum Way {
 struct Buffers {
     /// What was read or decrypted, behind the headroom.
     packet: Vec<u8>,
-    /// One segment of a superpacket, behind the headroom.
-    segment: Vec<u8>,
     /// What is coalesced for a device.
     coalesced: Vec<u8>,
 }
@@ -81,7 +79,6 @@ impl Host {
         }
         let mut buffers = Buffers {
             packet: vec![0; HEADROOM + tun::LONGEST.max(inbox::LONGEST)],
-            segment: vec![0; HEADROOM + tun::LONGEST],
             coalesced: vec![0; tun::LONGEST],
         };
         let mut events = [EpollEvent::empty(); 64];
@@ -181,30 +178,27 @@ impl Host {
         let Some(way) = outer.and_then(|address| self.way(address)) else {
             return Some(());
         };
+        let how = Encapsulator::new();
         match segment {
             None => {
                 let packet = match &tunnel {
                     None => Some(packet),
-                    Some(tunnel) => Encapsulator::new()
-                        .encapsulate(&mut buffers.packet, packet, tunnel)
-                        .ok(),
+                    Some(tunnel) => how.encapsulate(&mut buffers.packet, packet, tunnel).ok(),
                 };
                 if let Some(packet) = packet {
                     self.pass(way, &mut buffers.packet, packet, &mut delivery);
                 }
             }
             Some(size) => {
-                let Ok(mut segments) = Segments::new(bytes, size) else {
+                let Ok(mut segments) = InPlace::new(&buffers.packet, packet, size) else {
                     return Some(());
                 };
-                let out = &mut buffers.segment;
+                // Each segment is encrypted from where it lies before the next takes its place.
                 while let Ok(Some(packet)) = match &tunnel {
-                    None => segments.next_into(out, HEADROOM),
-                    Some(tunnel) => {
-                        segments.next_encapsulated(&Encapsulator::new(), tunnel, out, HEADROOM)
-                    }
+                    None => segments.next(&mut buffers.packet),
+                    Some(tunnel) => segments.next_encapsulated(&how, tunnel, &mut buffers.packet),
                 } {
-                    self.pass(way, out, packet, &mut delivery);
+                    self.pass(way, &mut buffers.packet, packet, &mut delivery);
                 }
             }
         }

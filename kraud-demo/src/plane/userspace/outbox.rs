@@ -2,10 +2,9 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// The kernel's limit on segments of one send (`UDP_MAX_SEGMENTS` before Linux 6.9).
 const MOST_SEGMENTS: usize = 64;
@@ -20,6 +19,8 @@ pub(super) struct Outbox {
     segment: usize,
     count: usize,
     to: Option<SocketAddr>,
+    /// The segment size that the socket is set to; 0 if it does not segment.
+    socket_segment: usize,
     /// Whether the kernel refused segmentation once: then every datagram goes by itself.
     one_by_one: bool,
 }
@@ -32,6 +33,7 @@ impl Outbox {
             segment: 0,
             count: 0,
             to: None,
+            socket_segment: 0,
             one_by_one: false,
         }
     }
@@ -67,42 +69,57 @@ impl Outbox {
             std::mem::take(&mut self.used),
             std::mem::take(&mut self.count),
         );
-        let (Some(to), Some(bytes)) = (self.to, self.buffer.get(..used)) else {
+        let Some(to) = self.to.filter(|_| count > 0) else {
             return;
         };
-        if count == 0 {
-            return;
-        }
-        if count > 1 && !self.one_by_one {
-            match send_segments(socket, bytes, self.segment, to) {
-                // No segmentation on this path, for instance a device without checksum offload.
-                Err(Errno::EIO | Errno::EINVAL | Errno::EOPNOTSUPP) => self.one_by_one = true,
+        let segment = self.segment.max(1);
+        if !self.one_by_one {
+            match self.send_segments(socket, used, segment, to) {
+                // No segmentation in this kernel, or not on this path: a device without checksum offload.
+                Err(Errno::EIO | Errno::ENOPROTOOPT | Errno::EOPNOTSUPP) => self.one_by_one = true,
+                // Longer than the path's MTU: to be cut into fragments, which segments never are.
+                Err(Errno::EINVAL | Errno::EMSGSIZE) => {}
                 _ => return,
             }
         }
-        for datagram in bytes.chunks(self.segment.max(1)) {
+        let _ = self.set_segment(socket, 0);
+        for datagram in self.buffer.get(..used).unwrap_or_default().chunks(segment) {
             let _: io::Result<usize> = socket.send_to(datagram, to);
         }
     }
-}
 
-fn send_segments(
-    socket: &UdpSocket,
-    bytes: &[u8],
-    segment: usize,
-    to: SocketAddr,
-) -> Result<usize, Errno> {
-    let size = u16::try_from(segment).map_err(|_| Errno::EINVAL)?;
-    let address = SockaddrStorage::from(to);
-    let parts = [io::IoSlice::new(bytes)];
-    let control = [ControlMessage::UdpGsoSegments(&size)];
-    sendmsg(
-        socket.as_raw_fd(),
-        &parts,
-        &control,
-        MsgFlags::empty(),
-        Some(&address),
-    )
+    /// Sends a row of datagrams in one call.
+    fn send_segments(
+        &mut self,
+        socket: &UdpSocket,
+        used: usize,
+        segment: usize,
+        to: SocketAddr,
+    ) -> Result<(), Errno> {
+        // One datagram that is no longer than the socket's segments stays whole, so the setting may stay too.
+        let whole = used <= segment;
+        if !whole {
+            self.set_segment(socket, segment)?;
+        } else if used > self.socket_segment {
+            self.set_segment(socket, 0)?;
+        }
+        let bytes = self.buffer.get(..used).unwrap_or_default();
+        match socket.send_to(bytes, to) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+        }
+    }
+
+    /// Sets the length at which the socket cuts what it sends; 0 for never. It is an option of the socket rather than a
+    /// control message beside each send, because nix allocates for those.
+    fn set_segment(&mut self, socket: &UdpSocket, segment: usize) -> Result<(), Errno> {
+        if segment != self.socket_segment {
+            let size = i32::try_from(segment).map_err(|_| Errno::EINVAL)?;
+            setsockopt(socket, sockopt::UdpGsoSegment, &size)?;
+            self.socket_segment = segment;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

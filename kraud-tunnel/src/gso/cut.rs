@@ -1,34 +1,9 @@
-//! Splitting a superpacket into segments: copy, checksum and encapsulation in one pass over the data.
-//!
-//! A TUN device with `IFF_VNET_HDR` hands over up to 64 KiB of one TCP or UDP flow in one packet, with the
-//! segment size beside it. No virtio type exists for a tunnel packet, so it must be split before it is encapsulated.
-//!
-//! ```
-//! use kraud_tunnel::gso::Segments;
-//! use kraud_tunnel::{Encapsulator, Endpoints};
-//! # let mut superpacket = vec![0u8; 28 + 2500];
-//! # superpacket[0] = 0x45; superpacket[2..4].copy_from_slice(&2528u16.to_be_bytes()); superpacket[9] = 17;
-//! // 2,500 bytes of UDP data, to be sent 1,000 at a time.
-//! let tunnel = Endpoints::new("fd42::1".parse()?, "fd42::2".parse()?)?;
-//! let how = Encapsulator::new();
-//! let mut segments = Segments::new(&superpacket, 1000)?;
-//! assert_eq!(segments.count(), 3);
-//! let mut out = [0u8; 1500];
-//! let mut lengths = Vec::new();
-//! while let Some(range) = segments.next_encapsulated(&how, &tunnel, &mut out, 64)? {
-//!     lengths.push(range.len());
-//! }
-//! assert_eq!(lengths, [40 + 1028, 40 + 1028, 40 + 528]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! What the segments of a superpacket have in common, and what sets each apart.
 
 use core::ops::Range;
 
-use thiserror::Error;
-
+use super::GsoError;
 use crate::checksum;
-use crate::encap::{EncapError, Encapsulator};
-use crate::endpoints::Endpoints;
 use crate::inspect;
 use crate::wire::{Fault, Layer, Protocol, WireError, array_or_zero, ipv4, ipv6, put};
 
@@ -38,31 +13,30 @@ const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;
 const CWR: u8 = 0x80;
 
-/// The segments of a superpacket, one after the other.
+/// The longest IPv4 header and the longest TCP header.
+pub(super) const MAX_HEADERS: usize = 60 + 60;
+
+/// How a superpacket is cut, and how far that has come.
 #[derive(Debug, Clone)]
-pub struct Segments<'a> {
-    headers: &'a [u8],
-    payload: &'a [u8],
+pub(super) struct Cut {
+    /// The bytes of IP and transport header in front of each segment: at most [`MAX_HEADERS`].
+    pub(super) headers_len: usize,
+    /// The bytes of payload in all.
+    payload_len: usize,
     size: usize,
     ip_len: usize,
     protocol: Protocol,
     tcp: bool,
     /// The sum over the transport header without what differs between segments, and over the addresses.
-    base: u64,
+    pub(super) base: u64,
     at: usize,
     index: u16,
     done: bool,
 }
 
-impl<'a> Segments<'a> {
-    /// Prepares to split `packet` (IPv4 or IPv6, TCP or UDP) into segments of `size` bytes of payload.
-    ///
-    /// IP checksum, transport checksum and UDP length of the superpacket are not looked at: the kernel leaves
-    /// them unfinished. IPv6 extension headers and IPv4 fragments cannot be split.
-    ///
-    /// # Errors
-    /// See [`GsoError`].
-    pub fn new(packet: &'a [u8], size: usize) -> Result<Self, GsoError> {
+impl Cut {
+    /// Reads the headers of a superpacket; `packet` may be longer than it.
+    pub(super) fn new(packet: &[u8], size: usize) -> Result<Self, GsoError> {
         let (protocol, ip_len, transport) = ip_header(packet)?;
         let whole = inspect::declared_len(packet).unwrap_or(0);
         let packet = packet.get(..whole).ok_or_else(|| {
@@ -91,18 +65,16 @@ impl<'a> Segments<'a> {
         if size == 0 {
             return Err(GsoError::ZeroSize);
         }
-        let (headers, payload) = packet
-            .split_at_checked(ip_len + transport_len)
-            .unwrap_or_default();
-        let base = invariant_sum(headers, ip_len, protocol, tcp);
+        let headers_len = ip_len + transport_len;
+        let headers = packet.get(..headers_len).unwrap_or_default();
         Ok(Self {
-            headers,
-            payload,
+            headers_len,
+            payload_len: packet.len() - headers_len,
             size,
             ip_len,
             protocol,
             tcp,
-            base,
+            base: invariant_sum(headers, ip_len, protocol, tcp),
             at: 0,
             index: 0,
             done: false,
@@ -110,70 +82,33 @@ impl<'a> Segments<'a> {
     }
 
     /// How many segments there are in all; one if there is no payload.
-    #[must_use]
-    pub const fn count(&self) -> usize {
-        let count = self.payload.len().div_ceil(self.size);
+    pub(super) const fn count(&self) -> usize {
+        let count = self.payload_len.div_ceil(self.size);
         if count == 0 { 1 } else { count }
     }
 
     /// The longest segment, headers included.
-    #[must_use]
-    pub fn longest(&self) -> usize {
-        self.headers.len() + self.payload.len().min(self.size)
+    pub(super) fn longest(&self) -> usize {
+        self.headers_len + self.payload_len.min(self.size)
     }
 
-    /// Writes the next segment to `out[start..]`, complete with lengths and checksums, and returns where it lies;
-    /// `None` when there is no more.
-    ///
-    /// # Errors
-    /// It does not fit. The same segment comes again then.
-    pub fn next_into(
-        &mut self,
-        out: &mut [u8],
-        start: usize,
-    ) -> Result<Option<Range<usize>>, GsoError> {
-        if self.done {
-            return Ok(None);
-        }
-        let rest = self.payload.get(self.at..).unwrap_or_default();
-        let data = rest.get(..self.size).unwrap_or(rest);
-        let last = data.len() == rest.len();
-        let len = self.headers.len() + data.len();
-        let available = out.len().saturating_sub(start);
-        let end = start.saturating_add(len);
-        let Some(segment) = out.get_mut(start..end) else {
-            return Err(GsoError::OutOfRoom {
-                required: len,
-                available,
-            });
-        };
-        let (headers, body) = segment.split_at_mut(self.headers.len());
-        headers.copy_from_slice(self.headers);
-        let sum = checksum::copy_accumulate(self.base, body, data);
+    /// Where the next segment's data lies in the payload; `None` when there is no more.
+    pub(super) fn data(&self) -> Option<Range<usize>> {
+        let rest = self.payload_len - self.at;
+        (!self.done).then(|| self.at..self.at + rest.min(self.size))
+    }
+
+    /// Makes a copy of the superpacket's headers those of the segment that [`data`](Self::data) names, and goes on to
+    /// the next. `sum` is [`base`](Self::base) with the segment's data added.
+    #[inline]
+    pub(super) fn finish(&mut self, headers: &mut [u8], sum: u64, data_len: usize) {
+        let len = self.headers_len + data_len;
+        let last = self.at + data_len >= self.payload_len;
         self.finish_ip(headers, len);
         self.finish_transport(headers, sum, len, last);
-        self.at += data.len();
+        self.at += data_len;
         self.index = self.index.wrapping_add(1);
         self.done = last;
-        Ok(Some(start..end))
-    }
-
-    /// Writes the next segment to `out[headroom..]` and encapsulates it there; returns where the tunnel packet
-    /// lies, `None` when there is no more.
-    ///
-    /// # Errors
-    /// It does not fit, or cannot be encapsulated.
-    pub fn next_encapsulated(
-        &mut self,
-        how: &Encapsulator,
-        to: &Endpoints,
-        out: &mut [u8],
-        headroom: usize,
-    ) -> Result<Option<Range<usize>>, GsoError> {
-        match self.next_into(out, headroom)? {
-            Some(inner) => Ok(Some(how.encapsulate(out, inner, to)?)),
-            None => Ok(None),
-        }
     }
 
     /// Lengths, identification and checksum of the IP header.
@@ -294,36 +229,4 @@ const fn layer(protocol: Protocol) -> Layer {
         Protocol::Ipv4 => Layer::Ipv4,
         Protocol::Ipv6 => Layer::Ipv6,
     }
-}
-
-/// Why a superpacket cannot be split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-#[non_exhaustive]
-pub enum GsoError {
-    /// A segment cannot be encapsulated.
-    #[error(transparent)]
-    Encap(#[from] EncapError),
-    /// The packet is a fragment.
-    #[error("a fragment cannot be split into segments")]
-    Fragment,
-    /// The packet cannot be read.
-    #[error("superpacket: {0}")]
-    Malformed(WireError),
-    /// Neither TCP nor UDP directly behind the IP header.
-    #[error("protocol {protocol} cannot be split into segments, expected tcp or udp")]
-    NotSplittable {
-        /// What is behind the IP header; 0 if it is no IP packet.
-        protocol: u8,
-    },
-    /// The buffer is too short for the segment.
-    #[error("buffer has room for {available} bytes, the segment needs {required}")]
-    OutOfRoom {
-        /// What the segment needs.
-        required: usize,
-        /// What is there.
-        available: usize,
-    },
-    /// A segment size of zero.
-    #[error("segment size is zero")]
-    ZeroSize,
 }
