@@ -1,16 +1,20 @@
 //! Fragments in any order, overlapping, late and wrong, against a model that keeps every byte.
+//!
+//! Cheap per step, so that many are taken: nothing is allocated, and the model is two small arrays for each packet.
 #![no_main]
 
-use std::collections::HashMap;
-
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 use kraud_tunnel::reassemble::{MAX_FRAGMENTS, Reassembler, ReassemblyError, Slot};
 use kraud_tunnel::wire::ext::FragmentHeader;
 use kraud_tunnel::wire::ipv6;
 use libfuzzer_sys::fuzz_target;
 
 const LIFETIME: u64 = 16;
-const ROOM: usize = 1024;
+/// The longest packet that is taken; some fragments reach beyond it.
+const ROOM: usize = 512 + 64;
+const LONGEST: usize = 40;
+const STEPS: usize = 96;
+const HEADERS: usize = 48;
 
 #[derive(Arbitrary, Debug)]
 struct Step {
@@ -23,34 +27,67 @@ struct Step {
     wait: u8,
 }
 
-#[derive(Default)]
+/// What is known of one packet.
+#[derive(Clone, Copy)]
 struct Model {
     deadline: u64,
     spoiled: bool,
-    bytes: Vec<Option<u8>>,
-    pieces: Vec<(usize, usize)>,
+    /// For each byte nothing, or which of the two fillings came.
+    bytes: [Option<bool>; ROOM],
+    pieces: [(usize, usize); MAX_FRAGMENTS],
+    count: usize,
+    received: usize,
     end: Option<usize>,
 }
 
-fuzz_target!(|steps: Vec<Step>| {
-    let (mut slots, mut memory) = ([Slot::EMPTY; 4], vec![0; 4 * (ROOM + 128)]);
+impl Model {
+    const NEW: Self = Self {
+        deadline: 0,
+        spoiled: false,
+        bytes: [None; ROOM],
+        pieces: [(0, 0); MAX_FRAGMENTS],
+        count: 0,
+        received: 0,
+        end: None,
+    };
+}
+
+fuzz_target!(|data: &[u8]| {
+    let (mut slots, mut memory) = ([Slot::EMPTY; 4], [0; 4 * (ROOM + 128)]);
     let mut reassembler = Reassembler::new(&mut slots, &mut memory)
         .per_peer(4)
         .lifetime(LIFETIME);
-    let mut model: HashMap<(bool, bool), Model> = HashMap::new();
+    let mut models: [Option<Model>; 4] = [None; 4];
     let mut now = 0;
-    for step in steps {
+    let mut input = Unstructured::new(data);
+    for _ in 0..STEPS {
+        if input.is_empty() {
+            break;
+        }
+        let Ok(step) = Step::arbitrary(&mut input) else {
+            break;
+        };
         now += u64::from(step.wait % 4);
-        model.retain(|_, packet| packet.deadline > now);
-        let (packet, start, data) = fragment(&step);
-        let expected = expect(&mut model, &step, start, &data, now);
-        let got = reassembler.insert(&packet, now);
+        for model in &mut models {
+            *model = model.filter(|model| model.deadline > now);
+        }
+        let start = usize::from(step.units % 72) * 8;
+        let len = usize::from(step.len) % LONGEST;
+        let mut packet = [0; HEADERS + LONGEST];
+        let packet = fragment(&mut packet, &step, start, len);
+        let model = &mut models[usize::from(step.peer) * 2 + usize::from(step.id)];
+        let expected = expect(model, &step, start, len, now);
+        let got = reassembler.insert(packet, now);
         match (expected, got) {
             (Expected::Nothing, Ok(None)) => {}
-            (Expected::Whole(bytes), Ok(Some(whole))) => {
+            (Expected::Whole(end), Ok(Some(whole))) => {
                 let view = ipv6::Packet::new_checked(&*whole).expect("a right header");
                 assert_eq!((view.total_len(), view.next_header()), (whole.len(), 4));
-                assert_eq!(view.payload(), bytes);
+                let model = model.take().expect("it was open");
+                assert_eq!(view.payload().len(), end);
+                for (at, byte) in view.payload().iter().enumerate() {
+                    assert_eq!(Some(*byte), model.bytes[at].map(|fill| byte_at(at, fill)));
+                }
             }
             (Expected::Refused, Err(error)) => {
                 assert!(!matches!(
@@ -61,30 +98,34 @@ fuzz_target!(|steps: Vec<Step>| {
             (Expected::Atomic, Err(ReassemblyError::NotFragment)) => {}
             (expected, got) => panic!("{expected:?}, got {got:?} at {step:?}"),
         }
-        assert_eq!(reassembler.len(), model.len());
+        assert_eq!(reassembler.len(), models.iter().flatten().count());
     }
 });
 
 #[derive(Debug)]
 enum Expected {
     Nothing,
-    Whole(Vec<u8>),
+    /// All bytes up to here are there.
+    Whole(usize),
     Refused,
     /// Not a fragment at all.
     Atomic,
 }
 
-/// The fragment as a packet, its place, and its data.
-fn fragment(step: &Step) -> (Vec<u8>, usize, Vec<u8>) {
-    let start = usize::from(step.units % 16) * 8;
-    let len = usize::from(step.len % 40);
-    let byte = |at: usize| (at * 31 + 7) as u8 ^ if step.fill { 0 } else { 0x80 };
-    let mut data: Vec<u8> = (start..start + len).map(byte).collect();
-    if start == 0 && len > 0 {
-        data[0] = 0x45;
+/// One of two packets; both begin as IPv4 does.
+fn byte_at(at: usize, fill: bool) -> u8 {
+    match at {
+        0 => 0x45,
+        _ => (at * 31 + 7) as u8 ^ if fill { 0 } else { 0x80 },
     }
-    let mut packet = vec![0; 48];
-    packet.extend_from_slice(&data);
+}
+
+fn fragment<'p>(
+    packet: &'p mut [u8; HEADERS + LONGEST],
+    step: &Step,
+    start: usize,
+    len: usize,
+) -> &'p [u8] {
     let outer = ipv6::Repr {
         traffic_class: 0,
         flow_label: 0,
@@ -94,7 +135,7 @@ fn fragment(step: &Step) -> (Vec<u8>, usize, Vec<u8>) {
         source: [if step.peer { 0xfd } else { 0xfc }; 16].into(),
         destination: [0xfe; 16].into(),
     };
-    outer.emit(&mut packet).expect("room");
+    outer.emit(packet).expect("room");
     let header = FragmentHeader {
         next_header: 4,
         offset: start as u16,
@@ -102,65 +143,57 @@ fn fragment(step: &Step) -> (Vec<u8>, usize, Vec<u8>) {
         identification: u32::from(step.id),
     };
     header.emit(&mut packet[40..]).expect("room");
-    (packet, start, data)
+    for (i, byte) in packet[HEADERS..HEADERS + len].iter_mut().enumerate() {
+        *byte = byte_at(start + i, step.fill);
+    }
+    &packet[..HEADERS + len]
 }
 
 /// What RFC 8200 section 4.5 and RFC 5722 say, in the simplest way.
-fn expect(
-    model: &mut HashMap<(bool, bool), Model>,
-    step: &Step,
-    start: usize,
-    data: &[u8],
-    now: u64,
-) -> Expected {
+fn expect(model: &mut Option<Model>, step: &Step, start: usize, len: usize, now: u64) -> Expected {
     if start == 0 && !step.more {
         return Expected::Atomic;
     }
-    let end = start + data.len();
-    let odd = data.is_empty() || (step.more && data.len() % 8 != 0);
-    let short_chain = start == 0 && data.len() < 20;
+    let end = start + len;
+    let odd = len == 0 || (step.more && len % 8 != 0);
+    let short_chain = start == 0 && len < 20;
     if odd || short_chain || end > ROOM {
         return Expected::Refused;
     }
-    let packet = model.entry((step.peer, step.id)).or_insert_with(|| Model {
+    let packet = model.get_or_insert(Model {
         deadline: now + LIFETIME,
-        ..Model::default()
+        ..Model::NEW
     });
     if packet.spoiled {
         return Expected::Refused;
     }
-    packet.bytes.resize(ROOM, None);
-    let known = packet.bytes[start..end].iter().flatten().count();
-    let same = packet.bytes[start..end]
-        .iter()
-        .zip(data)
-        .all(|(byte, data)| *byte == Some(*data));
-    let duplicate = packet.pieces.contains(&(start, end)) && same;
+    let place = &packet.bytes[start..end];
+    let known = place.iter().any(Option::is_some);
+    let same = (start..end)
+        .all(|at| packet.bytes[at].map(|fill| byte_at(at, fill)) == Some(byte_at(at, step.fill)));
+    let duplicate = packet.pieces[..packet.count].contains(&(start, end)) && same;
     if duplicate && (step.more || packet.end == Some(end)) {
         return Expected::Nothing;
     }
-    let reached = packet.pieces.iter().map(|(_, end)| *end).max().unwrap_or(0);
+    let reached = packet.pieces[..packet.count].iter().map(|(_, end)| *end);
+    let reached = reached.max().unwrap_or(0);
     let beyond = packet
         .end
         .is_some_and(|known| end > known || (!step.more && end != known));
     let behind = !step.more && reached > end;
-    if known > 0 || beyond || behind || packet.pieces.len() == MAX_FRAGMENTS {
+    if known || beyond || behind || packet.count == MAX_FRAGMENTS {
         packet.spoiled = true;
         return Expected::Refused;
     }
-    for at in start..end {
-        packet.bytes[at] = Some(data[at - start]);
-    }
-    packet.pieces.push((start, end));
+    packet.bytes[start..end].fill(Some(step.fill));
+    packet.pieces[packet.count] = (start, end);
+    packet.count += 1;
+    packet.received += len;
     if !step.more {
         packet.end = Some(end);
     }
     match packet.end {
-        Some(end) if packet.bytes[..end].iter().all(Option::is_some) => {
-            let bytes = packet.bytes[..end].iter().flatten().copied().collect();
-            model.remove(&(step.peer, step.id));
-            Expected::Whole(bytes)
-        }
+        Some(end) if packet.received == end => Expected::Whole(end),
         _ => Expected::Nothing,
     }
 }
