@@ -154,47 +154,20 @@ impl Decapsulator {
         }
         let packet = buf.get(outer.start..outer.end)?;
         let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
-        let payload_len = usize::from(u16::from_be_bytes(array_or_zero(header, 4)));
-        if header[0] >> 4 != 6 || payload_len > rest.len() {
+        if header[0] >> 4 != 6 {
             return None;
         }
-        let (skip, limit) = if header[6] == Protocol::Ipv4.next_header() {
-            (0, None)
-        } else {
-            let options = rest.first_chunk::<UNIT>()?;
-            let expected =
-                u64::from_ne_bytes(ext::limit_header(Protocol::Ipv4.next_header(), options[4]));
-            if header[6] != DESTINATION_OPTIONS || u64::from_ne_bytes(*options) != expected {
-                return None;
-            }
-            (UNIT, Some(options[4]))
-        };
-        let inner = rest.get(skip..)?.first_chunk::<{ ipv4::HEADER_LEN }>()?;
-        let len = usize::from(u16::from_be_bytes(array_or_zero(inner, 2)));
-        let room = payload_len.wrapping_sub(skip + ipv4::HEADER_LEN);
-        // One comparison for both ends: a length below the header's wraps round to a huge one. So does a
-        // payload that is too short, hence the other comparison.
-        if inner[0] != 0x45
-            || payload_len < skip + ipv4::HEADER_LEN
-            || len.wrapping_sub(ipv4::HEADER_LEN) > room
-            || !ipv4::sums_to_zero(inner)
-        {
+        let payload = rest.get(..usize::from(u16::from_be_bytes(array_or_zero(header, 4))))?;
+        let start = outer.start + HEADER_LEN;
+        if header[6] == Protocol::Ipv4.next_header() {
+            return plain_inner(header, payload, start, None);
+        }
+        let (options, inner) = payload.split_first_chunk::<UNIT>()?;
+        let expected = ext::limit_header(Protocol::Ipv4.next_header(), options[4]);
+        if header[6] != DESTINATION_OPTIONS || *options != expected {
             return None;
         }
-        let outer_class = header[0] << 4 | header[1] >> 4;
-        if !Verdict::of(inner[1], outer_class).leaves(inner[1]) {
-            return None;
-        }
-        let at = outer.start + HEADER_LEN + skip;
-        Some(Decapsulated {
-            inner: at..at + len,
-            protocol: Protocol::Ipv4,
-            source: address(header, 8),
-            destination: address(header, 24),
-            hop_limit: header[7],
-            limit,
-            alarm: Alarm::None,
-        })
+        plain_inner(header, inner, start + UNIT, Some(options[4]))
     }
 
     /// Every case, and every error.
@@ -312,6 +285,37 @@ impl Decapsulator {
         };
         Ok((dscp | verdict.field(), verdict.alarm()))
     }
+}
+
+/// The inner packet of the common case, which starts at `at` in the buffer.
+#[inline(always)]
+fn plain_inner(
+    header: &[u8; HEADER_LEN],
+    payload: &[u8],
+    at: usize,
+    limit: Option<u8>,
+) -> Option<Decapsulated> {
+    let inner = payload.first_chunk::<{ ipv4::HEADER_LEN }>()?;
+    let len = usize::from(u16::from_be_bytes(array_or_zero(inner, 2)));
+    // One comparison for both ends: a length below the header's wraps round to a huge one.
+    let fits = len.wrapping_sub(ipv4::HEADER_LEN) <= payload.len() - ipv4::HEADER_LEN;
+    if inner[0] != 0x45 || !fits || !ipv4::sums_to_zero(inner) {
+        return None;
+    }
+    // Mostly both fields are the same, and then they stay so.
+    let outer_class = header[0] << 4 | header[1] >> 4;
+    if (outer_class ^ inner[1]) & 3 != 0 && !Verdict::of(inner[1], outer_class).leaves(inner[1]) {
+        return None;
+    }
+    Some(Decapsulated {
+        inner: at..at + len,
+        protocol: Protocol::Ipv4,
+        source: address(header, 8),
+        destination: address(header, 24),
+        hop_limit: header[7],
+        limit,
+        alarm: Alarm::None,
+    })
 }
 
 /// Finds the inner packet behind extension headers: its place, what it is, and the limit on the way.

@@ -40,13 +40,14 @@ struct Template {
     /// For each inner ECN field the first eight bytes of the header as a number: version, ECN, and DSCP and hop
     /// limit where they are fixed.
     base: [u64; 4],
-    /// The key of the flow label's hash, if nothing else of the inner header goes into the outer one.
-    key: Option<FlowKey>,
-    /// What is added to that for IPv4: the next header, and the length of the options header.
-    ipv4: u64,
+    /// The key of the flow label's hash.
+    key: FlowKey,
+    /// The same for IPv4, with the next header and the length of the options header in it.
+    ipv4: [u64; 4],
     /// The options header in front of an IPv4 packet, where there is one.
     options: [u8; UNIT],
-    /// The longest packet whose length, with the options header, can be written.
+    /// The longest IPv4 packet whose length, with the options header, can be written; zero, so that no packet is short
+    /// enough, where more of the inner header goes into the outer one than the ECN field and the hash of the flow.
     longest: u16,
 }
 
@@ -67,31 +68,39 @@ impl Template {
             base[i] = 6 << 60 | (class as u64) << 52 | hops as u64;
             i += 1;
         }
-        let key = match how.flow_label {
-            FlowLabel::Hash(key) if !inherit_hops && !inherit_dscp => Some(key),
-            _ => None,
+        let (key, longest) = match how.flow_label {
+            FlowLabel::Hash(key) if !inherit_hops && !inherit_dscp => {
+                (key, u16::MAX - (how.header_len() - HEADER_LEN) as u16)
+            }
+            _ => (FlowKey::DEFAULT, 0),
         };
         let inside = Protocol::Ipv4.next_header();
-        let (ipv4, options) = match how.encap_limit {
+        let (added, options) = match how.encap_limit {
             Some(limit) => (
                 (UNIT as u64) << 16 | (DESTINATION_OPTIONS as u64) << 8,
                 ext::limit_header(inside, limit),
             ),
             None => ((inside as u64) << 8, [0; UNIT]),
         };
+        let mut ipv4 = base;
+        i = 0;
+        while i < 4 {
+            ipv4[i] += added;
+            i += 1;
+        }
         Self {
             base,
             key,
             ipv4,
             options,
-            longest: u16::MAX - (how.header_len() - HEADER_LEN) as u16,
+            longest,
         }
     }
 
     const EMPTY: Self = Self {
         base: [0; 4],
-        key: None,
-        ipv4: 0,
+        key: FlowKey::DEFAULT,
+        ipv4: [0; 4],
         options: [0; UNIT],
         longest: 0,
     };
@@ -232,11 +241,8 @@ impl Encapsulator {
         inner: &Range<usize>,
         to: &Endpoints,
     ) -> Option<Range<usize>> {
-        let key = self.template.key.as_ref()?;
         let start = inner.start.checked_sub(self.header_len())?;
-        let (place, packet) = buf
-            .get_mut(start..inner.end)?
-            .split_at_mut_checked(self.header_len())?;
+        let packet = buf.get(inner.clone())?;
         let header = packet.first_chunk::<{ ipv4::HEADER_LEN }>()?;
         let len = u16::from_be_bytes(array_or_zero(header, 2));
         // One comparison for both ends: a length below the header's wraps round to a huge one.
@@ -248,11 +254,12 @@ impl Encapsulator {
         if len > self.template.longest {
             return None;
         }
-        let flow_label = flow::ipv4_label(key, packet, header, ipv4::HEADER_LEN);
+        let flow_label = flow::ipv4_label(&self.template.key, packet, header, ipv4::HEADER_LEN);
         // The index has two bits and the table four entries. Length and next header are added at once.
-        let front = (self.template.base[usize::from(header[1] & 3)] | u64::from(flow_label) << 32)
-            + self.template.ipv4
+        let front = self.template.ipv4[usize::from(header[1] & 3)]
+            + (u64::from(flow_label) << 32)
             + (u64::from(len) << 16);
+        let place = buf.get_mut(start..inner.start)?;
         let (outer, options) = place.split_first_chunk_mut::<HEADER_LEN>()?;
         write_header(outer, front, to);
         if let Some(options) = options.first_chunk_mut::<UNIT>() {

@@ -72,16 +72,25 @@ pub(crate) fn ipv4_label(
     header_len: usize,
 ) -> u32 {
     let addresses = u64::from_ne_bytes(array_or_zero(header, 12));
-    // More-fragments flag and offset, tested in the word that the checksum has loaded already.
+    // Flags and the protocol are tested where they stand in words that the checksum has loaded already.
     const PART: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0x3f, 0xff]);
+    const PROTOCOL: u32 = protocol_word(0xff);
+    const TCP: u32 = protocol_word(6);
+    const UDP: u32 = protocol_word(17);
     let whole = u64::from_ne_bytes(array_or_zero(header, 0)) & PART == 0;
-    let protocol = header[9];
-    let ports = if whole && has_ports(protocol) {
+    let protocol = u32::from_ne_bytes(array_or_zero(header, 8)) & PROTOCOL;
+    let ports = if whole && (protocol == UDP || protocol == TCP) {
         ports_at(packet, header_len)
     } else {
         0
     };
-    mix(key, addresses, u64::from(ports) << 8 | u64::from(protocol))
+    let rest = u64::from(ports) << 32 | u64::from(protocol);
+    mix(key, addresses, rest)
+}
+
+/// The protocol field's word in an IPv4 header, with nothing else in it.
+const fn protocol_word(protocol: u8) -> u32 {
+    u32::from_ne_bytes([0, protocol, 0, 0])
 }
 
 /// The label for an IPv6 packet: addresses and next header, its own label, and the ports if they follow directly.
