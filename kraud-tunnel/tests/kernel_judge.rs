@@ -2,15 +2,13 @@
 //! is a tunnel packet that arrives, and a raw socket of protocol 4 or 41 gets what the kernel finds inside. The
 //! other way round, what is sent through the raw socket is encapsulated, and cut, by the kernel.
 //!
-//! Runs in a network namespace of its own, made with `unshare`; where that or /dev/net/tun is forbidden it says so
-//! and passes.
+//! Runs in a network namespace of its own, made with `unshare`.
 #![cfg(target_os = "linux")]
 
 mod common;
 
 use std::io::Read;
 use std::net::{Ipv6Addr, SocketAddrV6};
-use std::process::Command;
 use std::time::Duration;
 
 use common::{in_buffer, ipv4_packet, rows};
@@ -27,33 +25,7 @@ const LOCAL: Ipv6Addr = Ipv6Addr::new(0xfd42, 0x1a8, 0, 0x2a09, 0, 0, 0, 2);
 #[test]
 #[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
 fn a7_the_running_kernel_agrees() {
-    let this = std::env::current_exe().expect("a path");
-    for unshare in [&["--net"][..], &["--user", "--map-root-user", "--net"]] {
-        let probe = Command::new("unshare").args(unshare).arg("true").output();
-        if !probe.is_ok_and(|output| output.status.success()) {
-            continue;
-        }
-        let output = Command::new("unshare")
-            .args(unshare)
-            .arg(&this)
-            .args([
-                "--ignored",
-                "--exact",
-                "--nocapture",
-                "in_a_namespace_of_its_own",
-            ])
-            .output()
-            .expect("unshare ran a moment ago");
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert!(output.status.success(), "{text}");
-        println!("{text}");
-        return;
-    }
-    panic!("this system forbids a network namespace");
+    common::in_own_namespace("in_a_namespace_of_its_own");
 }
 
 #[test]
@@ -63,13 +35,8 @@ fn in_a_namespace_of_its_own() {
         .name("judge0")
         .mtu(1500)
         .ipv6(LOCAL, 64u8)
-        .build_sync();
-    let device = match device {
-        Ok(device) => device,
-        Err(error) => {
-            panic!("no TUN device: {error}");
-        }
-    };
+        .build_sync()
+        .expect("a TUN device");
     let judge = Judge::new(device);
     judge.whole_packets();
     judge.damaged_packets();

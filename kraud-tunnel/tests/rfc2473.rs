@@ -113,6 +113,14 @@ fn rfc2473_4_1_1_without_an_inner_option_the_configured_one_counts() {
 }
 
 #[test]
+fn rfc2473_4_1_1_what_is_not_configured_is_not_added() {
+    for inner in [ipv4_packet(60, 0, false), ipv6_packet(59, 0, &[])] {
+        let outer = encapsulated(Encapsulator::new(), &inner).expect("a good packet");
+        assert_eq!((outer_limit(&outer), outer.len()), (None, 40 + inner.len()));
+    }
+}
+
+#[test]
 fn rfc2473_4_1_1_the_scan_goes_from_left_to_right_through_extension_headers() {
     // Hop-by-Hop, then Routing, then two Destination Options headers: the first limit counts.
     let mut chain = vec![43, 0, 1, 4, 0, 0, 0, 0];
@@ -266,6 +274,59 @@ fn rfc2473_7_the_entry_point_cuts_and_the_exit_point_puts_together_first() {
         }
         assert_eq!(taken, 1);
     }
+}
+
+#[test]
+fn rfc2473_7_a_tunnel_packet_that_enters_a_second_tunnel_is_refused_not_cut() {
+    // The way from the first tunnel's entry to its exit leads through another tunnel.
+    let first = encapsulated(Encapsulator::new(), &ipv4_packet(1300, 0, false));
+    let first = first.expect("a good packet");
+    assert_eq!(
+        admit(&first, 1340, 40),
+        Some(Admission::TooBig { mtu: 1300 })
+    );
+    // A fragment of it is no different: what is forwarded stays as it is.
+    let mut fragments = Fragments::new(&first, 1320, 1, Layout::Rfc8200).expect("a packet to cut");
+    let mut wire = [0; 1320];
+    let fragment = fragments.next_into(&mut wire).expect("room").expect("one");
+    assert_eq!(
+        admit(fragment, 1340, 40),
+        Some(Admission::TooBig { mtu: 1300 })
+    );
+    assert!(Fragments::new(fragment, 1280, 2, Layout::Rfc8200).is_err());
+}
+
+#[test]
+fn rfc2473_7_a_tunnel_packet_of_the_least_size_is_carried_whole_inside() {
+    // Up to 1280 bytes only the second tunnel's own packet is cut, and the first one's comes out as it went in.
+    let first = encapsulated(Encapsulator::new(), &ipv4_packet(1240, 0, false));
+    let first = first.expect("a good packet");
+    let admission = admit(&first, 1280, 40);
+    assert_eq!(admission, Some(Admission::EncapsulateThenFragment));
+    let end = |text: &str| text.parse().expect("an address");
+    let ends = Endpoints::new(end("fd42::a"), end("fd42::b")).expect("another tunnel");
+    let (mut buf, range) = in_buffer(&first, 48, 0);
+    let second = Encapsulator::new()
+        .encapsulate(&mut buf, range, &ends)
+        .expect("a good packet");
+    let second = &buf[second];
+    let (mut slots, mut memory) = ([Slot::EMPTY; 1], [0; 4096]);
+    let mut reassembler = Reassembler::new(&mut slots, &mut memory);
+    let mut fragments = Fragments::new(second, 1280, 1, Layout::Rfc8200).expect("a packet to cut");
+    let mut wire = [0; 1280];
+    let mut came = None;
+    while let Some(fragment) = fragments.next_into(&mut wire).expect("room") {
+        came = reassembler
+            .insert(fragment, 0)
+            .expect("no error")
+            .map(|whole| whole.to_vec());
+    }
+    let mut came = came.expect("whole again");
+    let len = came.len();
+    let found = Decapsulator::new()
+        .decapsulate(&mut came, 0..len)
+        .expect("our own packet");
+    assert_eq!(came[found.inner], first);
 }
 
 #[test]

@@ -143,3 +143,31 @@ pub fn in_buffer(
     buf.resize(headroom + packet.len() + tailroom, 0xee);
     (buf, headroom..headroom + packet.len())
 }
+
+/// Runs another test of this program in a network namespace of its own; it panics where that is forbidden.
+#[cfg(target_os = "linux")]
+pub fn in_own_namespace(test: &str) {
+    use std::process::Command;
+    let this = std::env::current_exe().expect("a path");
+    for unshare in [&["--net"][..], &["--user", "--map-root-user", "--net"]] {
+        let probe = Command::new("unshare").args(unshare).arg("true").output();
+        if !probe.is_ok_and(|output| output.status.success()) {
+            continue;
+        }
+        let output = Command::new("unshare")
+            .args(unshare)
+            .arg(&this)
+            .args(["--ignored", "--exact", "--nocapture", test])
+            .output()
+            .expect("unshare ran a moment ago");
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(output.status.success(), "{text}");
+        println!("{text}");
+        return;
+    }
+    panic!("this system forbids a network namespace");
+}

@@ -8,19 +8,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kraud_tunnel::gso::InPlace;
+use kraud_tunnel::reassemble::{Reassembler, Slot};
 use kraud_tunnel::{Encapsulator, Endpoints, inspect};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::delivery::Delivery;
 use super::inbox::{self, Inbox};
 use super::peers::Peers;
-use super::pod::{Pod, Side};
+use super::pod::{Pod, Side, is_tunnel_fragment};
 use super::tun::{self, Read};
 
 /// Room in front of a packet for what the tunnel adds, and for the virtio header.
 const HEADROOM: usize = 128;
 /// Packets taken from one device before the others get their turn.
 const BATCH: usize = 64;
+/// Tunnel packets that are put together from fragments at a time, and the longest of them with its headers. Nobody here
+/// sends such fragments; whoever else speaks RFC 2473 may.
+const REASSEMBLED: usize = 16;
+const LONGEST_REASSEMBLED: usize = 16 << 10;
 /// How often WireGuard's timers run.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -50,11 +55,15 @@ enum Way {
 }
 
 /// The memory that packets pass through.
-struct Buffers {
+struct Buffers<'m> {
     /// What was read or decrypted, behind the headroom.
     packet: Vec<u8>,
     /// What is coalesced for a device.
     coalesced: Vec<u8>,
+    /// Tunnel packets of which a part has come.
+    fragments: Reassembler<'m>,
+    /// When the thread began, which its clock counts from.
+    born: Instant,
 }
 
 impl Host {
@@ -77,9 +86,13 @@ impl Host {
                 }
             }
         }
+        let mut slots = [Slot::EMPTY; REASSEMBLED];
+        let mut memory = vec![0; REASSEMBLED * LONGEST_REASSEMBLED];
         let mut buffers = Buffers {
             packet: vec![0; HEADROOM + tun::LONGEST.max(inbox::LONGEST)],
             coalesced: vec![0; tun::LONGEST],
+            fragments: Reassembler::new(&mut slots, &mut memory),
+            born: Instant::now(),
         };
         let mut events = [EpollEvent::empty(); 64];
         let timeout = EpollTimeout::try_from(TICK).unwrap_or(EpollTimeout::ZERO);
@@ -116,7 +129,7 @@ impl Host {
     }
 
     /// Takes what a port has, up to a batch, and sends what was collected meanwhile.
-    fn drain(&mut self, port: Port, buffers: &mut Buffers) {
+    fn drain(&mut self, port: Port, buffers: &mut Buffers<'_>) {
         for _ in 0..BATCH {
             let taken = match port {
                 Port::Underlay => self.take_from_underlay(buffers),
@@ -130,7 +143,7 @@ impl Host {
     }
 
     /// A row of datagrams from another host. `None` when there is none.
-    fn take_from_underlay(&mut self, buffers: &mut Buffers) -> Option<()> {
+    fn take_from_underlay(&mut self, buffers: &mut Buffers<'_>) -> Option<()> {
         let received = self.inbox.receive(&self.socket)?;
         let mut delivery = Delivery::new(&mut buffers.coalesced);
         for datagram in received.bytes.chunks(received.segment) {
@@ -143,9 +156,22 @@ impl Host {
             let Some(packet) = length.map(|length| HEADROOM..HEADROOM + length) else {
                 continue;
             };
-            let address = buffers.packet.get(packet.clone()).and_then(destination);
-            if let Some(pod) = address.and_then(|address| pod_of(&self.pods, address)) {
+            let Some(bytes) = buffers.packet.get(packet.clone()) else {
+                continue;
+            };
+            let Some(pod) = destination(bytes).and_then(|address| pod_of(&self.pods, address))
+            else {
+                continue;
+            };
+            if !is_tunnel_fragment(bytes) {
                 delivery.deliver(&self.pods, pod, &mut buffers.packet, packet);
+                continue;
+            }
+            // The exit point puts together first (RFC 2473 section 7). What is wrong with a fragment is the sender's affair.
+            let now = u64::try_from(buffers.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+            if let Ok(Some(whole)) = buffers.fragments.insert(bytes, now) {
+                let packet = 0..whole.len();
+                delivery.deliver(&self.pods, pod, whole, packet);
             }
         }
         delivery.flush(&self.pods);
@@ -153,7 +179,7 @@ impl Host {
     }
 
     /// A packet or superpacket from a pod's device. `None` when there is none.
-    fn take_from_pod(&mut self, index: usize, side: Side, buffers: &mut Buffers) -> Option<()> {
+    fn take_from_pod(&mut self, index: usize, side: Side, buffers: &mut Buffers<'_>) -> Option<()> {
         let pod = self.pods.get(index)?;
         let (packet, segment) = match pod.device(side)?.read(&mut buffers.packet, HEADROOM)? {
             Read::Packet(packet) => (packet, None),

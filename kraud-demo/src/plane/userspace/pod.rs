@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
 use ipnet::IpNet;
+use kraud_tunnel::wire::ext;
 use kraud_tunnel::{Decapsulator, Endpoints, inspect};
 
 use super::tun::Tun;
@@ -137,10 +138,22 @@ fn is_tunnelled(packet: &[u8]) -> bool {
     )
 }
 
+/// Whether this is a part of a tunnel packet, with the Fragment header in front of the options or behind them.
+pub(super) fn is_tunnel_fragment(packet: &[u8]) -> bool {
+    let Ok(chain) = ext::walk(packet) else {
+        return false;
+    };
+    chain.fragment.is_some_and(|(_, header)| {
+        // Options inside of the fragments are the limit's: they are in front of nothing else on the way to a pod.
+        matches!(header.next_header, 4 | 41 | ext::DESTINATION_OPTIONS)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use kraud_tunnel::Encapsulator;
+    use kraud_tunnel::fragment::{Fragments, Layout};
 
     const OWN: &str = "fd00:0:0:1::1";
     const PEER: &str = "fd00:0:0:2::1";
@@ -227,6 +240,40 @@ mod tests {
         };
         assert_eq!(accept(PEER), Some((Side::Overlay, inner.clone())));
         assert_eq!(accept(STRANGER), None, "the injection of another pod");
+    }
+
+    #[test]
+    fn fragments_of_tunnel_packets_are_told_from_others() {
+        for limit in [None, Some(4)] {
+            for layout in [Layout::Linux, Layout::Rfc8200] {
+                let mut inner = ipv4([192, 168, 2, 2], [192, 168, 2, 1]);
+                inner.resize(2000, 0);
+                inner[2..4].copy_from_slice(&2000u16.to_be_bytes());
+                inner[10..12].fill(0);
+                let sum = kraud_tunnel::checksum::of(&inner[..20]);
+                inner[10..12].copy_from_slice(&sum.to_be_bytes());
+                let mut buffer = vec![0; 64];
+                buffer.extend_from_slice(&inner);
+                let whole = 64..buffer.len();
+                let ends = Endpoints::new(v6(PEER), v6(OWN)).unwrap();
+                let how = Encapsulator::new().encap_limit(limit);
+                let outer = how.encapsulate(&mut buffer, whole, &ends).unwrap();
+                assert!(!is_tunnel_fragment(&buffer[outer.clone()]));
+                let mut fragments = Fragments::new(&buffer[outer], 1280, 7, layout).unwrap();
+                let (mut wire, mut count) = ([0; 1280], 0);
+                while let Some(fragment) = fragments.next_into(&mut wire).unwrap() {
+                    assert!(is_tunnel_fragment(fragment), "{limit:?}, {layout:?}");
+                    count += 1;
+                }
+                assert_eq!(count, 2);
+            }
+        }
+        // A fragment of UDP is the pod's kernel's.
+        let mut udp = vec![0x60, 0, 0, 0, 0, 16, 44, 64];
+        udp.extend(v6(PEER).octets());
+        udp.extend(v6(OWN).octets());
+        udp.extend([17, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(!is_tunnel_fragment(&udp));
     }
 
     #[test]
