@@ -184,7 +184,7 @@ fn store(folder: &Path, path: &Path, key: &PrivateKey) -> io::Result<()> {
 }
 
 /// The form that `wg` reads, wiped from memory after use.
-fn base64(key: &PrivateKey) -> Zeroizing<String> {
+pub(crate) fn base64(key: &PrivateKey) -> Zeroizing<String> {
     Zeroizing::new(Base64::encode_string(key.expose()))
 }
 

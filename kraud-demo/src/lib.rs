@@ -18,6 +18,7 @@ pub mod diagnostics;
 pub mod dns;
 pub mod docker_api;
 pub mod error;
+pub mod graph;
 pub mod identity;
 pub mod input;
 pub mod keys;
@@ -34,6 +35,7 @@ pub mod state;
 pub mod table;
 pub mod talk;
 pub mod template;
+pub mod wgconf;
 
 /// The version of the JSON that the commands print.
 pub const SCHEMA: &str = "kraud/v1";

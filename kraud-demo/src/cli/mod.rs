@@ -11,6 +11,7 @@ mod lists;
 mod mtu;
 mod output;
 mod plan;
+mod print;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,7 @@ pub use lists::{
 pub use mtu::{Family, MtuArgs};
 pub use output::{Global, Output};
 pub use plan::{PlanArgs, PlanOutput};
+pub use print::{CompletionsArgs, GraphArgs, ManArgs, Picture, ShowconfArgs, WgCommand};
 pub use serve::{DnsArgs, DockerApiArgs, ServeCommand, UnixAddress};
 
 /// Networks of compose files, with fixed addresses, across hosts.
@@ -87,6 +89,15 @@ pub enum Command {
     Decode(DecodeArgs),
     /// Compare this machine with the file, then ping from every pod of it to all that it should reach
     Verify(VerifyArgs),
+    /// Draw hosts, pods and networks
+    Graph(GraphArgs),
+    /// WireGuard configurations
+    #[command(subcommand)]
+    Wg(WgCommand),
+    /// Print a shell's completion script
+    Completions(CompletionsArgs),
+    /// Print a manual page
+    Man(ManArgs),
     /// Answer to other programs
     #[command(subcommand)]
     Serve(ServeCommand),

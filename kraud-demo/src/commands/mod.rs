@@ -3,6 +3,7 @@
 mod apply;
 mod decode;
 mod exec;
+mod export;
 mod found;
 mod key;
 mod lint;
@@ -46,6 +47,10 @@ pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
         Command::Mtu(args) => mtu::run(args),
         Command::Plan(args) => plan::run(args, talk),
         Command::Decode(args) => decode::run(args),
+        Command::Graph(args) => export::graph(args, talk),
+        Command::Wg(command) => export::wg(command, talk),
+        Command::Completions(args) => export::completions(args),
+        Command::Man(args) => export::man(args),
         Command::Ipam(command) => lists::ipam(command, talk),
         Command::Network(command) => lists::network(command, talk),
         Command::Ns(command) => lists::namespace(command, talk),
