@@ -150,3 +150,33 @@ fn a05_a06_the_hosts_file_answers_as_the_table_does() {
     let alone = names.hosts_file("shop-lost-1");
     assert!(alone.lines().count() == 2 && alone.starts_with("127.0.0.1 localhost\n"));
 }
+
+#[test]
+fn c31_containers_of_an_ipvlan_network_find_each_other_by_name() {
+    let lan = deployed(
+        "
+name: lan
+networks:
+  ipvlan: {driver: ipvlan, enable_ipv6: true, driver_opts: {parent: eth0}, ipam: {config: [{subnet: 192.168.30.0/24}, {subnet: 'fd00:30::/64'}]}}
+  other: {driver: ipvlan, driver_opts: {parent: eth1}, ipam: {config: [{subnet: 192.168.40.0/24}]}}
+services:
+  ipv1: {image: x, networks: {ipvlan: {ipv4_address: 192.168.30.5, ipv6_address: 'fd00:30::5'}}}
+  ipv2: {image: x, networks: [ipvlan]}
+  ipv3: {image: x, networks: [other]}
+",
+        "a",
+    );
+    let names = Names::in_vpc(&lan.scope, [&lan]);
+    let expected = (
+        vec!["fd00:30::5".parse().unwrap()],
+        vec![Ipv4Addr::new(192, 168, 30, 5)],
+    );
+    assert_eq!(ask(&names, "lan-ipv2-1", "ipv1"), Some(expected));
+    let hosts = names.hosts_file("lan-ipv2-1");
+    assert!(
+        hosts.contains("\n192.168.30.5 ipv1 lan-ipv1-1 ipv1.lan "),
+        "{hosts}"
+    );
+    // Another parent is another wire: the name is known, but no address of it is within reach.
+    assert_eq!(ask(&names, "lan-ipv3-1", "ipv1"), Some((vec![], vec![])));
+}

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::chore::{nothing_left, take_values};
+use crate::results::Recorder;
 use crate::shell::{self, Result};
 use crate::verdict::{Tally, Verdict};
 use crate::workspace::{LIBRARIES, cargo};
@@ -214,13 +215,13 @@ fn test() -> Result<Verdict> {
         "kraud-benches",
         "--all-features",
     ];
-    shell::run(&mut cargo(&arguments))?;
+    Recorder::new("host")?.run(&mut cargo(&arguments))?;
     Ok(Verdict::Passed)
 }
 
 fn docker() -> Result<Verdict> {
     let arguments = ["test", "--package", "kraud-demo", "--test", "docker"];
-    shell::run(cargo(&arguments).args(["--", "--ignored"]))?;
+    Recorder::new("docker")?.run(cargo(&arguments).args(["--", "--ignored"]))?;
     Ok(Verdict::Passed)
 }
 

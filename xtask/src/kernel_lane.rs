@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use crate::chore::{nothing_left, take_flag, take_values};
 use crate::packages;
+use crate::results::Recorder;
 use crate::shell::Result;
 use crate::verdict::{Tally, Verdict};
 use crate::workspace::target;
@@ -101,6 +102,12 @@ fn run(kernels: &[&Kernel], only: &[String]) -> Result<Vec<Verdict>> {
     for kernel in kernels {
         println!("\n── Linux {} ──", kernel.version);
         let checks = run_on(kernel, &programs, only)?;
+        if only.is_empty() {
+            let mut recorder = Recorder::new(&format!("kernel-{}", kernel.version))?;
+            for check in &checks {
+                recorder.verdict(&check.name, &check.verdict)?;
+            }
+        }
         verdicts.extend(checks.into_iter().map(|check| check.verdict));
     }
     println!("\nkernel lane: {}", Tally::of(&verdicts));

@@ -4,6 +4,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
+use crate::results::Recorder;
 use crate::shell::{self, Result};
 use crate::verdict::Verdict;
 use crate::workspace::cargo;
@@ -49,6 +50,7 @@ fn own_kernel_tests() -> Result<()> {
         ),
         ("kraud-tunnel", &["kernel_judge"]),
     ];
+    let mut recorder = Recorder::new("own-kernel")?;
     for (package, tests) in TESTS {
         let mut arguments = vec!["test", "--package", package];
         for test in tests {
@@ -61,7 +63,7 @@ fn own_kernel_tests() -> Result<()> {
         arguments.extend(["--", "--ignored", "--skip", "on_a_full_kernel"]);
         // Started by another test, in a namespace that it makes.
         arguments.extend(["--skip", "in_a_namespace_of_its_own"]);
-        shell::run(&mut cargo(&arguments))?;
+        recorder.run(&mut cargo(&arguments))?;
     }
     Ok(())
 }

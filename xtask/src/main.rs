@@ -20,6 +20,7 @@ mod kernel_lane;
 mod lab;
 mod no_std;
 mod packages;
+mod results;
 mod rows;
 mod shell;
 mod verdict;

@@ -1,7 +1,7 @@
-//! `cargo xtask rows`: which test shows which capability row of the seed documents.
+//! `cargo xtask rows`: which test shows which capability row of the seed documents, and how it went the last time.
 //!
 //! A test shows the rows that its name begins with: `a18_a_prefix_is_delegated`, or
-//! `a13_a14_listings_look_as_posted`.
+//! `a13_a14_listings_look_as_posted`. Results are those of the last run of each lane by `cargo xtask ci`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::chore::nothing_left;
+use crate::results::Results;
 use crate::shell::Result;
 use crate::workspace::{files, root};
 
@@ -20,19 +21,36 @@ type Row = (char, u8);
 
 pub(crate) fn main(arguments: Vec<String>) -> Result<ExitCode> {
     nothing_left(&arguments)?;
+    let results = Results::read()?;
     let mut shown: BTreeMap<Row, Vec<String>> = BTreeMap::new();
+    let mut failed = 0;
     let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
     for path in files()?.into_iter().filter(is_source) {
         let file = path.strip_prefix(root())?;
         for (name, ignored) in functions(&fs::read_to_string(&path)?) {
-            for row in rows_of(name) {
-                let line = format!("{} {name} ({})", file.display(), lane(file, ignored));
+            let mut rows = rows_of(name).peekable();
+            failed += usize::from(rows.peek().is_some() && results.failed(name));
+            for row in rows {
+                let lane = lane(file, ignored);
+                let line = format!("{} {name} ({lane}): {}", file.display(), results.of(name));
                 shown.entry(row).or_default().push(line);
             }
         }
     }
     print!("{}", table(&shown));
-    Ok(ExitCode::SUCCESS)
+    if failed > 0 {
+        println!("{failed} of these tests failed when they last ran.");
+    }
+    Ok(if failed == 0 && shown.len() == total() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// How many rows there are.
+fn total() -> usize {
+    SECTIONS.iter().map(|(_, last)| usize::from(*last)).sum()
 }
 
 /// A function, and whether it is a test that runs on request only.
@@ -71,10 +89,8 @@ fn lane(file: &Path, ignored: bool) -> &'static str {
 
 fn table(shown: &BTreeMap<Row, Vec<String>>) -> String {
     let mut table = String::new();
-    let mut total = 0;
     for &(letter, last) in SECTIONS {
         for number in 1..=last {
-            total += 1;
             let name = format!("{}{number}", letter.to_ascii_uppercase());
             let tests = shown.get(&(letter, number));
             for (index, test) in tests.into_iter().flatten().enumerate() {
@@ -88,8 +104,9 @@ fn table(shown: &BTreeMap<Row, Vec<String>>) -> String {
     }
     let _ = writeln!(
         table,
-        "\n{} of {total} rows have a test that names them.",
-        shown.len()
+        "\n{} of {} rows have a test that names them.",
+        shown.len(),
+        total()
     );
     table
 }
