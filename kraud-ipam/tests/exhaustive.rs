@@ -34,7 +34,7 @@ fn explore(setup: Setup, ops: &[Op], depth: usize) -> usize {
         for (reference, subnet) in &frontier {
             for &op in ops {
                 let (mut reference, mut subnet) = (reference.clone(), subnet.clone());
-                reference.step(&mut subnet, op);
+                reference.checked_step(&mut subnet, op);
                 if seen.insert(reference.shape()) {
                     next.push((reference, subnet));
                 }

@@ -15,7 +15,7 @@ fn a_stable_address_is_never_a_reserved_one_of_an_owners_resting_prefix() {
         0x04, 0x08, 0x08, 0x48, 0x48, 0x48, 0x48, 0x08, 0x08, 0x88, 0xb4, 0x48, 0x00, 0x03, 0x08,
         0x88, 0xb4, 0xb4, 0x35, 0x00, 0x64,
     ];
-    assert!(reference::run(&bytes).is_some());
+    assert!(reference::bytes::run_with_each_step_checked(&bytes).is_some());
 }
 
 proptest! {
@@ -24,7 +24,7 @@ proptest! {
     /// Answers, states, counts, undo and redo of every step, for any calls in any kind of subnet.
     #[test]
     fn any_calls_do_what_the_reference_does(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        if let Some((empty, last, history)) = reference::run(&bytes) {
+        if let Some((empty, last, history)) = reference::bytes::run_with_each_step_checked(&bytes) {
             // The history leads from the empty subnet to the last state, and back.
             let mut replayed = empty.clone();
             for change in &history {
