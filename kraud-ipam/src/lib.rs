@@ -93,6 +93,7 @@ extern crate std;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod arena;
 mod change;
 mod count;
 pub mod embed;
@@ -100,8 +101,8 @@ mod family;
 #[cfg(feature = "serde")]
 mod hex;
 mod ipam;
+mod ledger;
 mod owner;
-mod owners;
 mod pool;
 mod prefixes;
 mod ranges;

@@ -7,7 +7,9 @@ use ipnet::Ipv6Net;
 
 use crate::{
     AllocError, AllocRequest, CarveError, Change, Holding, Owner, PoolEdit, ReleaseError,
-    ReplayError, Subnet, SubnetEdit, SubnetPool, UncarveError, embed,
+    ReplayError, Subnet, SubnetEdit, SubnetPool, UncarveError,
+    change::{Journaled, Misfit},
+    embed,
 };
 
 #[cfg(feature = "serde")]
@@ -225,18 +227,7 @@ impl Ipam {
         let outcome = steps(&mut transaction);
         let edits = core::mem::take(&mut transaction.edits);
         match outcome {
-            Ok(value) => {
-                let before = self.revision;
-                self.revision += u64::from(!edits.is_empty());
-                Ok((
-                    value,
-                    Change {
-                        before,
-                        after: self.revision,
-                        edits,
-                    },
-                ))
-            }
+            Ok(value) => Ok((value, self.finish(edits))),
             Err(error) => {
                 self.take_back(&edits);
                 Err(error)
@@ -263,26 +254,7 @@ impl Ipam {
     /// # Errors
     /// [`ReplayError`]; the state is as it was then, whatever the change contains.
     pub fn replay(&mut self, change: &Change<IpamEdit>) -> Result<(), ReplayError> {
-        if change.is_empty() && change.before == change.after {
-            return Ok(());
-        }
-        if change.before != self.revision {
-            return Err(ReplayError::Revision {
-                wanted: change.before,
-                found: self.revision,
-            });
-        }
-        if change.after <= change.before {
-            return Err(ReplayError::Contradiction { step: 0 });
-        }
-        for (step, edit) in change.edits.iter().enumerate() {
-            if !self.apply(edit) {
-                self.take_back(change.edits.get(..step).unwrap_or_default());
-                return Err(ReplayError::Contradiction { step });
-            }
-        }
-        self.revision = change.after;
-        Ok(())
+        self.replay_change(change)
     }
 
     /// Takes the latest change back: afterwards the state equals what it was before.
@@ -290,84 +262,71 @@ impl Ipam {
     /// # Errors
     /// [`ReplayError`]; the state is as it was then.
     pub fn undo(&mut self, change: &Change<IpamEdit>) -> Result<(), ReplayError> {
-        if change.is_empty() && change.before == change.after {
-            return Ok(());
-        }
-        if change.after != self.revision {
-            return Err(ReplayError::Revision {
-                wanted: change.after,
-                found: self.revision,
-            });
-        }
-        for (step, edit) in change.edits.iter().enumerate().rev() {
-            if !self.unapply(edit) {
-                for edit in change.edits.get(step + 1..).unwrap_or_default() {
-                    let redone = self.apply(edit);
-                    debug_assert!(redone, "what was taken back fits again");
-                }
-                return Err(ReplayError::Contradiction { step });
-            }
-        }
-        self.revision = change.before;
-        Ok(())
+        self.undo_change(change)
+    }
+}
+
+impl Journaled for Ipam {
+    type Edit = IpamEdit;
+
+    fn revision_mut(&mut self) -> &mut u64 {
+        &mut self.revision
     }
 
-    fn take_back(&mut self, edits: &[IpamEdit]) {
-        for edit in edits.iter().rev() {
-            let undone = self.unapply(edit);
-            debug_assert!(undone, "edits are taken back in reverse");
-        }
-    }
-
-    /// Applies an edit, or leaves everything as it is and returns `false`.
-    fn apply(&mut self, edit: &IpamEdit) -> bool {
+    fn apply(&mut self, edit: &IpamEdit) -> Result<(), Misfit> {
         match edit {
-            IpamEdit::InsertPool { name, pool } => {
-                !self.pools.contains_key(name)
-                    && self.pools.insert(name.clone(), (**pool).clone()).is_none()
+            IpamEdit::InsertPool { name, pool } => insert(&mut self.pools, name, pool),
+            IpamEdit::InsertSubnet { name, subnet } => insert(&mut self.subnets, name, subnet),
+            IpamEdit::RemovePool { name, pool } => remove(&mut self.pools, name, pool),
+            IpamEdit::RemoveSubnet { name, subnet } => remove(&mut self.subnets, name, subnet),
+            IpamEdit::Pool { name, change } => {
+                fitting(self.pools.get_mut(name), |pool| pool.replay(change))
             }
-            IpamEdit::InsertSubnet { name, subnet } => {
-                !self.subnets.contains_key(name)
-                    && self
-                        .subnets
-                        .insert(name.clone(), (**subnet).clone())
-                        .is_none()
+            IpamEdit::Subnet { name, change } => {
+                fitting(self.subnets.get_mut(name), |subnet| subnet.replay(change))
             }
-            IpamEdit::RemovePool { name, pool } => {
-                self.pools.get(name) == Some(&**pool) && self.pools.remove(name).is_some()
-            }
-            IpamEdit::RemoveSubnet { name, subnet } => {
-                self.subnets.get(name) == Some(&**subnet) && self.subnets.remove(name).is_some()
-            }
-            IpamEdit::Pool { name, change } => self
-                .pools
-                .get_mut(name)
-                .is_some_and(|pool| pool.replay(change).is_ok()),
-            IpamEdit::Subnet { name, change } => self
-                .subnets
-                .get_mut(name)
-                .is_some_and(|subnet| subnet.replay(change).is_ok()),
         }
     }
 
-    fn unapply(&mut self, edit: &IpamEdit) -> bool {
-        match edit.clone() {
-            IpamEdit::InsertPool { name, pool } => self.apply(&IpamEdit::RemovePool { name, pool }),
-            IpamEdit::InsertSubnet { name, subnet } => {
-                self.apply(&IpamEdit::RemoveSubnet { name, subnet })
+    fn unapply(&mut self, edit: &IpamEdit) -> Result<(), Misfit> {
+        match edit {
+            IpamEdit::InsertPool { name, pool } => remove(&mut self.pools, name, pool),
+            IpamEdit::InsertSubnet { name, subnet } => remove(&mut self.subnets, name, subnet),
+            IpamEdit::RemovePool { name, pool } => insert(&mut self.pools, name, pool),
+            IpamEdit::RemoveSubnet { name, subnet } => insert(&mut self.subnets, name, subnet),
+            IpamEdit::Pool { name, change } => {
+                fitting(self.pools.get_mut(name), |pool| pool.undo(change))
             }
-            IpamEdit::RemovePool { name, pool } => self.apply(&IpamEdit::InsertPool { name, pool }),
-            IpamEdit::RemoveSubnet { name, subnet } => {
-                self.apply(&IpamEdit::InsertSubnet { name, subnet })
+            IpamEdit::Subnet { name, change } => {
+                fitting(self.subnets.get_mut(name), |subnet| subnet.undo(change))
             }
-            IpamEdit::Pool { name, change } => self
-                .pools
-                .get_mut(&name)
-                .is_some_and(|pool| pool.undo(&change).is_ok()),
-            IpamEdit::Subnet { name, change } => self
-                .subnets
-                .get_mut(&name)
-                .is_some_and(|subnet| subnet.undo(&change).is_ok()),
         }
     }
+}
+
+fn insert<T: Clone>(map: &mut BTreeMap<Owner, T>, name: &Owner, value: &T) -> Result<(), Misfit> {
+    if map.contains_key(name) {
+        return Err(Misfit);
+    }
+    map.insert(name.clone(), value.clone());
+    Ok(())
+}
+
+fn remove<T: PartialEq>(
+    map: &mut BTreeMap<Owner, T>,
+    name: &Owner,
+    value: &T,
+) -> Result<(), Misfit> {
+    if map.get(name) != Some(value) {
+        return Err(Misfit);
+    }
+    map.remove(name);
+    Ok(())
+}
+
+fn fitting<T>(
+    state: Option<&mut T>,
+    change: impl FnOnce(&mut T) -> Result<(), ReplayError>,
+) -> Result<(), Misfit> {
+    change(state.ok_or(Misfit)?).map_err(|_| Misfit)
 }

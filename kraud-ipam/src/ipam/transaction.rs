@@ -6,7 +6,9 @@ use core::net::IpAddr;
 use super::{Ipam, IpamEdit, IpamError, OverlayRequest, PodGrant};
 use crate::{
     AllocRequest, CarveGrant, CarveRequest, Change, Grant, Holding, Owner, PoolEdit, Release,
-    Subnet, SubnetEdit, SubnetPool, embed,
+    Subnet, SubnetEdit, SubnetPool,
+    change::{Journaled, Misfit},
+    embed,
 };
 
 /// The steps of [`Ipam::transaction`]. Each sees what the earlier ones did.
@@ -240,10 +242,10 @@ impl Transaction<'_> {
     }
 
     fn edit(&mut self, edit: IpamEdit, otherwise: IpamError) -> Result<(), IpamError> {
-        if !self.ipam.apply(&edit) {
-            return Err(otherwise);
+        match self.ipam.apply(&edit) {
+            Ok(()) => self.edits.push(edit),
+            Err(Misfit) => return Err(otherwise),
         }
-        self.edits.push(edit);
         Ok(())
     }
 

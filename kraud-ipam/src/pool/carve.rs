@@ -1,6 +1,6 @@
 //! Carving subnets and giving them back.
 
-use alloc::{borrow::Cow, vec, vec::Vec};
+use alloc::{borrow::Cow, vec::Vec};
 
 use ipnet::IpNet;
 
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Change, Owner,
+    change::Journaled,
     family::{Family, bounds},
     prefixes::nth_subnet,
     set::BlockSet,
@@ -47,7 +48,7 @@ impl SubnetPool {
             owner,
             revision: self.revision.saturating_add(1),
         };
-        let change = self.commit(vec![PoolEdit::Hold(carved.clone())]);
+        let change = self.commit([PoolEdit::Hold(carved.clone())]);
         Ok(CarveGrant {
             carved,
             fresh: true,
@@ -112,7 +113,7 @@ impl SubnetPool {
     ) -> Result<Change<PoolEdit>, UncarveError> {
         let carved = self
             .held
-            .get(&bounds(prefix).0)
+            .get(bounds(prefix).0)
             .filter(|carved| carved.prefix == prefix);
         let carved = carved.ok_or(UncarveError::NotHeld { prefix })?;
         if carved.owner.as_str() != owner {
@@ -131,31 +132,21 @@ impl SubnetPool {
             });
         }
         let edit = PoolEdit::Drop(carved.clone());
-        Ok(self.commit(vec![edit]))
+        Ok(self.commit([edit]))
     }
 
     /// Releases every subnet of an owner; nothing to release is not an error, so it can be repeated.
     pub fn release_owner(&mut self, owner: &str) -> Change<PoolEdit> {
-        let edits = self
-            .subnets_of(owner)
-            .cloned()
-            .map(PoolEdit::Drop)
-            .collect();
-        self.commit(edits)
+        let held: Vec<Carved> = self.subnets_of(owner).cloned().collect();
+        self.commit(held.into_iter().map(PoolEdit::Drop))
     }
 
-    fn commit(&mut self, edits: Vec<PoolEdit>) -> Change<PoolEdit> {
-        for edit in &edits {
-            let applied = self.apply(edit);
-            debug_assert!(applied.is_ok(), "{edit:?} does not fit");
+    fn commit(&mut self, steps: impl IntoIterator<Item = PoolEdit>) -> Change<PoolEdit> {
+        let mut edits = Vec::new();
+        for edit in steps {
+            self.step(edit, &mut edits);
         }
-        let before = self.revision;
-        self.revision += u64::from(!edits.is_empty());
-        Change {
-            before,
-            after: self.revision,
-            edits,
-        }
+        self.finish(edits)
     }
 
     /// What the owner holds already, if it answers the request.
@@ -285,7 +276,7 @@ impl SubnetPool {
     /// the prefix ends is one of them.
     pub(super) fn held_overlap(&self, prefix: IpNet) -> Option<&Carved> {
         let (first, last) = bounds(prefix);
-        let (_, carved) = self.held.range(..=last).next_back()?;
+        let carved = self.held.at_or_before(last)?;
         (bounds(carved.prefix).1 >= first).then_some(carved)
     }
 

@@ -1,10 +1,9 @@
 //! The steps that changes of a pool are made of.
 
-use alloc::vec::Vec;
-
 use super::{Carved, SubnetPool};
 use crate::{
     Change, ReplayError,
+    change::{Journaled, Misfit},
     family::{Family, bounds},
 };
 
@@ -32,31 +31,13 @@ impl PoolEdit {
     }
 }
 
-/// The edit does not fit the state.
-#[derive(Debug)]
-pub(super) struct Misfit;
-
 impl SubnetPool {
     /// Replays a change that an equal pool made. O(edits · log n).
     ///
     /// # Errors
     /// [`ReplayError`]; the pool is as it was then, whatever the change contains.
     pub fn replay(&mut self, change: &Change<PoolEdit>) -> Result<(), ReplayError> {
-        if change.is_empty() && change.before == change.after {
-            return Ok(());
-        }
-        if change.before != self.revision {
-            return Err(ReplayError::Revision {
-                wanted: change.before,
-                found: self.revision,
-            });
-        }
-        if change.after <= change.before {
-            return Err(ReplayError::Contradiction { step: 0 });
-        }
-        self.apply_all(&change.edits)?;
-        self.revision = change.after;
-        Ok(())
+        self.replay_change(change)
     }
 
     /// Takes the latest change back: afterwards the pool equals what it was before.
@@ -64,42 +45,30 @@ impl SubnetPool {
     /// # Errors
     /// [`ReplayError`]; the pool is as it was then.
     pub fn undo(&mut self, change: &Change<PoolEdit>) -> Result<(), ReplayError> {
-        if change.is_empty() && change.before == change.after {
-            return Ok(());
-        }
-        if change.after != self.revision {
-            return Err(ReplayError::Revision {
-                wanted: change.after,
-                found: self.revision,
-            });
-        }
-        let inverse: Vec<PoolEdit> = change.edits.iter().rev().map(PoolEdit::inverse).collect();
-        self.apply_all(&inverse)?;
-        self.revision = change.before;
-        Ok(())
+        self.undo_change(change)
+    }
+}
+
+impl Journaled for SubnetPool {
+    type Edit = PoolEdit;
+
+    fn revision_mut(&mut self) -> &mut u64 {
+        &mut self.revision
     }
 
-    fn apply_all(&mut self, edits: &[PoolEdit]) -> Result<(), ReplayError> {
-        for (step, edit) in edits.iter().enumerate() {
-            if self.apply(edit).is_err() {
-                for done in edits.iter().take(step).rev() {
-                    let undone = self.apply(&done.inverse());
-                    debug_assert!(undone.is_ok(), "the inverse of an applied edit always fits");
-                }
-                return Err(ReplayError::Contradiction { step });
-            }
-        }
-        Ok(())
+    fn unapply(&mut self, edit: &PoolEdit) -> Result<(), Misfit> {
+        self.apply(&edit.inverse())
     }
 
-    /// Applies an edit, or leaves everything as it is.
-    pub(super) fn apply(&mut self, edit: &PoolEdit) -> Result<(), Misfit> {
+    fn apply(&mut self, edit: &PoolEdit) -> Result<(), Misfit> {
         match edit {
             PoolEdit::Hold(carved) => self.hold(carved),
             PoolEdit::Drop(carved) => self.drop_carved(carved),
         }
     }
+}
 
+impl SubnetPool {
     fn hold(&mut self, carved: &Carved) -> Result<(), Misfit> {
         let prefix = carved.prefix;
         if Family::of_prefix(prefix) != self.family || prefix.addr() != prefix.network() {
@@ -108,22 +77,19 @@ impl SubnetPool {
         if self.held_overlap(prefix).is_some() {
             return Err(Misfit);
         }
-        let (first, _) = bounds(prefix);
         for free in &mut self.free {
             free.take_all(prefix);
         }
-        self.held.insert(first, carved.clone());
-        self.owners.insert(&carved.owner, first);
+        self.held.insert(carved.clone());
         Ok(())
     }
 
     fn drop_carved(&mut self, carved: &Carved) -> Result<(), Misfit> {
         let (first, last) = bounds(carved.prefix);
-        if Family::of_prefix(carved.prefix) != self.family || self.held.get(&first) != Some(carved)
-        {
+        if Family::of_prefix(carved.prefix) != self.family || self.held.get(first) != Some(carved) {
             return Err(Misfit);
         }
-        self.held.remove(&first);
+        self.held.remove(first);
         for free in &mut self.free {
             // Only what the base has of it, and nothing that is reserved.
             let (low, high) = bounds(free.space());
@@ -133,7 +99,6 @@ impl SubnetPool {
                 }
             }
         }
-        self.owners.remove(&carved.owner, &first);
         Ok(())
     }
 }

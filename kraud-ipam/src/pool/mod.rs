@@ -1,13 +1,13 @@
 //! Pools: prefixes that subnets are carved out of.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
 use ipnet::IpNet;
 
 use crate::{
     Count, Owner, Policy, Special,
     family::{Family, bounds},
-    owners::Owners,
+    ledger::Ledger,
     ranges::RangeSet,
     set::BlockSet,
 };
@@ -59,10 +59,9 @@ pub struct SubnetPool {
     /// Sorted, without duplicates.
     reservations: Vec<ReservedPrefix>,
     reserved: RangeSet,
-    held: BTreeMap<u128, Carved>,
+    held: Ledger<Carved>,
     /// What is neither held nor reserved, for each base.
     free: Vec<BlockSet>,
-    owners: Owners<u128>,
     revision: u64,
 }
 
@@ -227,8 +226,7 @@ impl PoolBuilder {
             free,
             reservations,
             reserved,
-            held: BTreeMap::new(),
-            owners: Owners::new(),
+            held: Ledger::new(),
             revision: 0,
         })
     }
@@ -341,15 +339,12 @@ impl SubnetPool {
 
     /// Every subnet held, by address.
     pub fn subnets(&self) -> impl Iterator<Item = &Carved> + '_ {
-        self.held.values()
+        self.held.iter()
     }
 
     /// The subnets of an owner, by address.
     pub fn subnets_of(&self, owner: &str) -> impl Iterator<Item = &Carved> + '_ {
-        self.owners
-            .places(owner)
-            .iter()
-            .filter_map(|first| self.held.get(first))
+        self.held.of(owner)
     }
 
     /// The first subnet of an owner.
@@ -362,10 +357,7 @@ impl SubnetPool {
         if Family::of(address) != self.family {
             return None;
         }
-        let (_, carved) = self
-            .held
-            .range(..=crate::family::number(address))
-            .next_back()?;
+        let carved = self.held.at_or_before(crate::family::number(address))?;
         carved.prefix.contains(&address).then_some(carved)
     }
 
@@ -375,13 +367,12 @@ impl SubnetPool {
     pub fn overlapping(&self, prefix: IpNet) -> impl Iterator<Item = Conflict> + '_ {
         let (first, last) = bounds(prefix);
         let same = Family::of_prefix(prefix) == self.family;
-        let before = self
-            .held
-            .range(..first)
-            .next_back()
-            .filter(|(_, carved)| bounds(carved.prefix).1 >= first);
-        let carved = before.into_iter().chain(self.held.range(first..=last));
-        let carved = carved.map(|(_, carved)| Conflict::Carved(carved.clone()));
+        let before = first
+            .checked_sub(1)
+            .and_then(|before| self.held.at_or_before(before));
+        let before = before.filter(|carved| bounds(carved.prefix).1 >= first);
+        let carved = before.into_iter().chain(self.held.range(first, last));
+        let carved = carved.map(|carved| Conflict::Carved(carved.clone()));
         let reserved = self.reservations.iter().filter(move |reservation| {
             let (low, high) = bounds(reservation.prefix);
             low <= last && first <= high

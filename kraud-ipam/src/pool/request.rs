@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::PoolEdit;
-use crate::{Change, Count, Owner, Special};
+use crate::{Change, Count, Owner, Special, family::bounds, ledger::Entry};
 
 /// Which subnet is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +129,16 @@ pub struct Carved {
     pub owner: Owner,
     /// The pool's revision that made the grant: tells it from any later grant of the same prefix.
     pub revision: u64,
+}
+
+impl Entry for Carved {
+    fn first(&self) -> u128 {
+        bounds(self.prefix).0
+    }
+
+    fn owner(&self) -> &Owner {
+        &self.owner
+    }
 }
 
 /// The answer to a request: what is held now, and what changed.

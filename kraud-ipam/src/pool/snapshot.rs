@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Carved, PoolBase, PoolBuilder, PoolEdit, PoolError, ReservedPrefix, SubnetPool};
-use crate::{Policy, hex};
+use crate::{Policy, change::Journaled, hex};
 
 const VERSION: u32 = 1;
 
@@ -62,7 +62,7 @@ impl From<&SubnetPool> for Wire {
             allowed: pool.policy,
             key: hex::encode(&pool.key),
             reserved: pool.reservations.clone(),
-            held: pool.held.values().cloned().collect(),
+            held: pool.held.iter().cloned().collect(),
         }
     }
 }

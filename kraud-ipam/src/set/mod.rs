@@ -10,10 +10,12 @@ use core::fmt;
 mod blocks;
 mod leaf;
 mod level;
+mod map;
 mod node;
 mod number;
 
 pub use blocks::BlockSet;
+pub(crate) use map::NumberMap;
 use node::{Node, Slot};
 pub use number::Number;
 

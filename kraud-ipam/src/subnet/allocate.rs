@@ -10,7 +10,8 @@ use super::{
     request::Pick,
 };
 use crate::{
-    Change, Count, Owner,
+    Count, Owner,
+    change::Journaled,
     family::{self, Family, address, bounds, number},
     space::Space,
     stable::{PROBES, Probe, scale},
@@ -30,20 +31,11 @@ impl Subnet {
         let owner = owner.into();
         let mut edits = Vec::new();
         match self.try_allocate(&owner, &request, &mut edits) {
-            Ok((holding, why)) => {
-                let before = self.revision;
-                self.revision += u64::from(!edits.is_empty());
-                let change = Change {
-                    before,
-                    after: self.revision,
-                    edits,
-                };
-                Ok(Grant {
-                    holding,
-                    why,
-                    change,
-                })
-            }
+            Ok((holding, why)) => Ok(Grant {
+                holding,
+                why,
+                change: self.finish(edits),
+            }),
             Err(error) => {
                 self.take_back(&edits);
                 Err(error)
@@ -139,14 +131,6 @@ impl Subnet {
             .next_gap(low, high)
             .or_else(|| self.reserved.next_gap(first, last));
         address(Family::of_prefix(prefix), found.unwrap_or(low))
-    }
-
-    /// Applies an edit that fits by construction and notes it.
-    pub(super) fn step(&mut self, edit: SubnetEdit, edits: &mut Vec<SubnetEdit>) {
-        match self.apply(&edit) {
-            Ok(()) => edits.push(edit),
-            Err(_) => debug_assert!(false, "{edit:?} does not fit"),
-        }
     }
 
     /// The prefix delegated to an owner.
@@ -310,12 +294,9 @@ impl Subnet {
             return refused(Some(holder), self);
         }
         // Held?
-        let held = self.covering(first).or_else(|| {
-            self.held
-                .range(first..=last)
-                .next()
-                .map(|(_, holding)| holding)
-        });
+        let held = self
+            .covering(first)
+            .or_else(|| self.held.range(first, last).next());
         if let Some(holding) = held {
             return refused(Some(Holder::Owner(holding.owner.clone())), self);
         }

@@ -1,6 +1,5 @@
 //! The steps that changes of a subnet are made of.
 
-use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
@@ -8,6 +7,7 @@ use ipnet::IpNet;
 use super::{Holding, Subnet};
 use crate::{
     Change, Owner, ReplayError,
+    change::{Journaled, Misfit},
     family::{self, Family, bounds, number},
 };
 
@@ -114,36 +114,13 @@ impl SubnetEdit {
     }
 }
 
-/// The edit does not fit the state.
-#[derive(Debug)]
-pub(super) struct Misfit;
-
 impl Subnet {
     /// Replays a change that an equal subnet made. O(edits · log n).
     ///
     /// # Errors
     /// [`ReplayError`]; the subnet is as it was then, whatever the change contains.
     pub fn replay(&mut self, change: &Change<SubnetEdit>) -> Result<(), ReplayError> {
-        if change.is_empty() && change.before == change.after {
-            return Ok(());
-        }
-        if change.before != self.revision {
-            return Err(ReplayError::Revision {
-                wanted: change.before,
-                found: self.revision,
-            });
-        }
-        if change.after <= change.before {
-            return Err(ReplayError::Contradiction { step: 0 });
-        }
-        for (step, edit) in change.edits.iter().enumerate() {
-            if self.apply(edit).is_err() {
-                self.take_back(change.edits.get(..step).unwrap_or_default());
-                return Err(ReplayError::Contradiction { step });
-            }
-        }
-        self.revision = change.after;
-        Ok(())
+        self.replay_change(change)
     }
 
     /// Takes the latest change back: afterwards the subnet equals what it was before.
@@ -151,36 +128,22 @@ impl Subnet {
     /// # Errors
     /// [`ReplayError`]; the subnet is as it was then.
     pub fn undo(&mut self, change: &Change<SubnetEdit>) -> Result<(), ReplayError> {
-        if change.is_empty() && change.before == change.after {
-            return Ok(());
-        }
-        if change.after != self.revision {
-            return Err(ReplayError::Revision {
-                wanted: change.after,
-                found: self.revision,
-            });
-        }
-        let inverse: Vec<SubnetEdit> = change.edits.iter().rev().map(SubnetEdit::inverse).collect();
-        let back = Change {
-            before: self.revision,
-            after: self.revision.saturating_add(1),
-            edits: inverse,
-        };
-        self.replay(&back)?;
-        self.revision = change.before;
-        Ok(())
+        self.undo_change(change)
+    }
+}
+
+impl Journaled for Subnet {
+    type Edit = SubnetEdit;
+
+    fn revision_mut(&mut self) -> &mut u64 {
+        &mut self.revision
     }
 
-    /// Takes steps back that were applied just now.
-    pub(super) fn take_back(&mut self, edits: &[SubnetEdit]) {
-        for edit in edits.iter().rev() {
-            let undone = self.apply(&edit.inverse());
-            debug_assert!(undone.is_ok(), "the inverse of an applied edit always fits");
-        }
+    fn unapply(&mut self, edit: &SubnetEdit) -> Result<(), Misfit> {
+        self.apply(&edit.inverse())
     }
 
-    /// Applies an edit, or leaves everything as it is.
-    pub(super) fn apply(&mut self, edit: &SubnetEdit) -> Result<(), Misfit> {
+    fn apply(&mut self, edit: &SubnetEdit) -> Result<(), Misfit> {
         match edit {
             SubnetEdit::Cursor { before, after } => {
                 let inside = after.is_none_or(|after| self.prefix.contains(&after));
@@ -213,7 +176,7 @@ impl Subnet {
                 } else {
                     &mut self.held
                 };
-                let holding = map.get_mut(&first).ok_or(Misfit)?;
+                let holding = map.get_mut(first).ok_or(Misfit)?;
                 if holding.prefix != *prefix || holding.expires != *before {
                     return Err(Misfit);
                 }
@@ -267,7 +230,9 @@ impl Subnet {
             }
         }
     }
+}
 
+impl Subnet {
     fn add_holding(&mut self, holding: &Holding) -> Result<(), Misfit> {
         let (first, last) = self.inner_bounds(holding.prefix)?;
         if !holding.prefix.contains(&holding.address)
@@ -290,7 +255,7 @@ impl Subnet {
                 for (from, to) in self.reserved.within(first, last) {
                     self.inner.insert(from, to);
                 }
-                self.held.insert(first, holding.clone());
+                self.held.insert(holding.clone());
                 false
             }
             Some(parent) => {
@@ -304,14 +269,13 @@ impl Subnet {
                     return Err(Misfit);
                 }
                 self.inner.insert(first, last);
-                self.inside.insert(first, holding.clone());
+                self.inside.insert(holding.clone());
                 true
             }
         };
         if let Some(end) = holding.expires {
             self.leases.insert((end, inside, first));
         }
-        self.owners.insert(&holding.owner, (inside, first));
         Ok(())
     }
 
@@ -322,20 +286,19 @@ impl Subnet {
             return Err(Misfit);
         }
         if inside {
-            self.inside.remove(&first);
+            self.inside.remove(first);
             self.inner.remove(first, last);
         } else {
-            if self.inside.range(first..=last).next().is_some() {
+            if self.inside.range(first, last).next().is_some() {
                 return Err(Misfit);
             }
             self.inner.remove(first, last);
-            self.held.remove(&first);
+            self.held.remove(first);
             self.free(first, last);
         }
         if let Some(end) = holding.expires {
             self.leases.remove(&(end, inside, first));
         }
-        self.owners.remove(&holding.owner, &(inside, first));
         Ok(())
     }
 

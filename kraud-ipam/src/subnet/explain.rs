@@ -30,7 +30,7 @@ impl Subnet {
             };
         }
         let at = number(address);
-        if let Some(guest) = self.inside.get(&at) {
+        if let Some(guest) = self.inside.get(at) {
             return Explanation::Held(guest.clone());
         }
         if let Some(reservation) = self.reservation_at(at) {

@@ -10,8 +10,9 @@ use ipnet::IpNet;
 
 use crate::{
     Change, Count, Owner, Policy,
+    change::Journaled,
     family::{Family, address, bounds, number},
-    owners::Owners,
+    ledger::Ledger,
     ranges::RangeSet,
     space::Space,
     usable,
@@ -80,10 +81,9 @@ pub struct Subnet {
     taken: Space,
     /// What is held inside delegated prefixes.
     inner: Space,
-    held: BTreeMap<u128, Holding>,
-    inside: BTreeMap<u128, Holding>,
-    /// Where an owner's holdings are: (inside a delegated prefix?, first address).
-    owners: Owners<(bool, u128)>,
+    held: Ledger<Holding>,
+    /// What is held inside delegated prefixes.
+    inside: Ledger<Holding>,
     /// Leases by their end.
     leases: BTreeSet<(u64, bool, u128)>,
     resting: BTreeMap<u128, Rest>,
@@ -263,9 +263,8 @@ impl Subnet {
             taken,
             reserved,
             inner: Space::new(spec.prefix),
-            held: BTreeMap::new(),
-            inside: BTreeMap::new(),
-            owners: Owners::new(),
+            held: Ledger::new(),
+            inside: Ledger::new(),
             leases: BTreeSet::new(),
             resting: BTreeMap::new(),
             wakes: BTreeSet::new(),
@@ -298,15 +297,12 @@ impl Subnet {
 
     /// Everything held, by address; what lies inside delegated prefixes comes last.
     pub fn holdings(&self) -> impl Iterator<Item = &Holding> + '_ {
-        self.held.values().chain(self.inside.values())
+        self.held.iter().chain(self.inside.iter())
     }
 
     /// What an owner holds. O(log n) to the first.
     pub fn holdings_of(&self, owner: &str) -> impl Iterator<Item = &Holding> + '_ {
-        self.owners
-            .places(owner)
-            .iter()
-            .filter_map(|&(inside, first)| self.holding_at(inside, first))
+        self.held.of(owner).chain(self.inside.of(owner))
     }
 
     /// The first address of an owner here.
@@ -450,15 +446,15 @@ impl Subnet {
 
     fn holding_at(&self, inside: bool, first: u128) -> Option<&Holding> {
         if inside {
-            self.inside.get(&first)
+            self.inside.get(first)
         } else {
-            self.held.get(&first)
+            self.held.get(first)
         }
     }
 
     /// The holding, outside delegated prefixes, that covers a number.
     fn covering(&self, number: u128) -> Option<&Holding> {
-        let (_, holding) = self.held.range(..=number).next_back()?;
+        let holding = self.held.at_or_before(number)?;
         (number <= bounds(holding.prefix).1).then_some(holding)
     }
 
@@ -472,7 +468,7 @@ impl Subnet {
     }
 
     fn holder_at(&self, at: u128) -> Option<Holder> {
-        if let Some(guest) = self.inside.get(&at) {
+        if let Some(guest) = self.inside.get(at) {
             return Some(Holder::Owner(guest.owner.clone()));
         }
         if let Some(reservation) = self.reservation_at(at) {

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use super::{Holder, Holding, ReleaseError, Reservation, Rest, Subnet, SubnetEdit};
 use crate::{
     Change, Owner,
+    change::Journaled,
     family::{Family, address, bounds, number},
 };
 
@@ -34,7 +35,7 @@ impl Subnet {
     ) -> Result<Release, ReleaseError> {
         let at = number(address);
         let holding = match self.prefix.contains(&address) {
-            true => self.inside.get(&at).or_else(|| self.covering(at)),
+            true => self.inside.get(at).or_else(|| self.covering(at)),
             false => None,
         };
         let Some(holding) = holding else {
@@ -108,16 +109,6 @@ impl Subnet {
         }
     }
 
-    pub(super) fn finish(&mut self, edits: Vec<SubnetEdit>) -> Change<SubnetEdit> {
-        let before = self.revision;
-        self.revision += u64::from(!edits.is_empty());
-        Change {
-            before,
-            after: self.revision,
-            edits,
-        }
-    }
-
     /// Refuses to take a prefix away under those who hold addresses of it, unless they go too.
     fn check_unused(&self, leaving: &[Holding]) -> Result<(), ReleaseError> {
         for holding in leaving
@@ -127,8 +118,7 @@ impl Subnet {
             let (first, last) = bounds(holding.prefix);
             let guest = self
                 .inside
-                .range(first..=last)
-                .map(|(_, guest)| guest)
+                .range(first, last)
                 .find(|guest| !leaving.contains(guest));
             if let Some(guest) = guest {
                 return Err(ReleaseError::InUse {
@@ -168,11 +158,7 @@ impl Subnet {
             // A prefix goes when the last address of it has gone.
             if self.check_unused(core::slice::from_ref(&holding)).is_err() {
                 let guests = bounds(holding.prefix);
-                let guests: Vec<Holding> = self
-                    .inside
-                    .range(guests.0..=guests.1)
-                    .map(|(_, g)| g.clone())
-                    .collect();
+                let guests: Vec<Holding> = self.inside.range(guests.0, guests.1).cloned().collect();
                 for guest in guests {
                     self.end_holding(&guest, end, edits);
                 }

@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Holder, SubnetEdit, Usage};
-use crate::{Change, Count, Owner, family};
+use crate::{Change, Count, Owner, family, ledger::Entry};
 
 /// Which address is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +186,16 @@ pub struct Holding {
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub expires: Option<u64>,
+}
+
+impl Entry for Holding {
+    fn first(&self) -> u128 {
+        family::bounds(self.prefix).0
+    }
+
+    fn owner(&self) -> &Owner {
+        &self.owner
+    }
 }
 
 impl Holding {

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Policy,
+    change::Journaled,
     family::{Family, address},
     hex,
 };
