@@ -170,7 +170,11 @@ impl<E: Entry + fmt::Debug> fmt::Debug for Ledger<E> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::{collections::BTreeMap, format, vec::Vec};
+    use alloc::{
+        collections::{BTreeMap, btree_map::Entry},
+        format,
+        vec::Vec,
+    };
 
     use proptest::prelude::*;
 
@@ -179,7 +183,7 @@ mod tests {
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct Plain(u128, Owner);
 
-    impl Entry for Plain {
+    impl super::Entry for Plain {
         fn first(&self) -> u128 {
             self.0
         }
@@ -197,9 +201,8 @@ mod tests {
                 let owner = Owner::from(format!("o{owner}"));
                 if !add {
                     prop_assert_eq!(ledger.remove(first), model.remove(&first));
-                } else if !model.contains_key(&first) {
-                    model.insert(first, Plain(first, owner.clone()));
-                    ledger.insert(Plain(first, owner.clone()));
+                } else if let Entry::Vacant(vacant) = model.entry(first) {
+                    ledger.insert(vacant.insert(Plain(first, owner.clone())).clone());
                 }
                 prop_assert_eq!(ledger.get(first), model.get(&first));
                 prop_assert_eq!(ledger.get_mut(first), model.get_mut(&first));

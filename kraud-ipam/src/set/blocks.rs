@@ -293,40 +293,54 @@ impl BlockSet {
     }
 
     /// The levels up to this one that have a block, largest blocks first.
+    #[inline]
     fn levels_up_to(&self, level: usize) -> impl Iterator<Item = usize> + '_ {
         let mask = if level >= 127 {
             u128::MAX
         } else {
             (2u128 << level) - 1
         };
-        let mut some = self.some & mask;
+        let some = self.some & mask;
+        let (mut low, mut high) = (some as u64, (some >> 64) as u64);
         let mut last = level >= 128
             && self
                 .levels
                 .get(128)
                 .is_some_and(|level| level.first.is_some());
         core::iter::from_fn(move || {
-            if some == 0 {
-                return core::mem::take(&mut last).then_some(128);
+            if low != 0 {
+                let level = low.trailing_zeros() as usize;
+                low &= low - 1;
+                return Some(level);
             }
-            let level = some.trailing_zeros() as usize;
-            some &= some - 1;
-            Some(level)
+            if high != 0 {
+                let level = 64 + high.trailing_zeros() as usize;
+                high &= high - 1;
+                return Some(level);
+            }
+            core::mem::take(&mut last).then_some(128)
         })
     }
 
+    #[inline]
     fn level_mask(&self, level: usize) -> u128 {
-        host_mask(self.family(), self.space.prefix_len() + level as u8)
+        match self.host_bits(level) {
+            128.. => u128::MAX,
+            bits => (1 << bits) - 1,
+        }
     }
 
+    #[inline]
     fn host_bits(&self, level: usize) -> u32 {
         u32::from(self.space.max_prefix_len() - self.space.prefix_len()) - level as u32
     }
 
+    #[inline]
     fn index(&self, level: usize, offset: u128) -> u128 {
         offset.checked_shr(self.host_bits(level)).unwrap_or(0)
     }
 
+    #[inline]
     fn offset(&self, level: usize, index: u128) -> u128 {
         index.checked_shl(self.host_bits(level)).unwrap_or(0)
     }
@@ -342,21 +356,12 @@ impl BlockSet {
         }
         let level = self.level(prefix.prefix_len())?;
         let offset = bounds(prefix).0 - self.base;
-        // The first blocks are known without a search.
-        let is_first = |&level: &usize| {
-            self.levels
-                .get(level)
-                .is_some_and(|at| at.first == Some(offset & !self.level_mask(level)))
-        };
-        let has = |&level: &usize| {
+        self.levels_up_to(level).find(|&level| {
             let start = offset & !self.level_mask(level);
             self.levels
                 .get(level)
                 .is_some_and(|at| at.contains(start, self.host_bits(level)))
-        };
-        self.levels_up_to(level)
-            .find(is_first)
-            .or_else(|| self.levels_up_to(level).find(has))
+        })
     }
 
     #[inline]

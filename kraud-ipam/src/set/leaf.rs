@@ -48,13 +48,10 @@ impl<N> Leaf<N> {
 
     #[inline]
     pub(super) const fn insert(&mut self, at: u32) -> bool {
-        let (index, bit) = (word(at), 1u64 << (at & 63));
-        if self.words[index] & bit != 0 {
+        if self.contains(at) {
             return false;
         }
-        self.words[index] |= bit;
-        self.full |= ((self.words[index] == !0) as u64) << index;
-        self.blocks[index >> 3] += 1;
+        self.put(at);
         true
     }
 
@@ -111,6 +108,18 @@ impl<N> Leaf<N> {
         }
         let index = open.trailing_zeros();
         Some(index << 6 | (!self.words[(index & 63) as usize]).trailing_zeros())
+    }
+
+    /// Takes a place that is free.
+    #[inline]
+    pub(super) const fn put(&mut self, at: u32) {
+        let index = word(at);
+        let word = self.words[index] | 1 << (at & 63);
+        self.words[index] = word;
+        if word == !0 {
+            self.full |= 1 << index;
+        }
+        self.blocks[index >> 3] += 1;
     }
 
     /// The first taken place from `from` on.

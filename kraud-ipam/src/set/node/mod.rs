@@ -38,6 +38,8 @@ pub(in crate::set) enum Node<N> {
 pub(in crate::set) struct Inner<N> {
     base: N,
     shift: u32,
+    /// How far the last number is from the first: all bits below `shift + 6`.
+    reach: N,
     /// Slots without a free number; also those that would lie behind the last number.
     full: u64,
     /// Slots with a taken number.
@@ -85,6 +87,7 @@ impl<N: Number> Inner<N> {
         Box::new(Self {
             base: at.without(N::mask(shift + 6)),
             shift,
+            reach: N::mask(shift + 6),
             full,
             some: 0,
             taken: N::ZERO,
@@ -95,7 +98,7 @@ impl<N: Number> Inner<N> {
 
     #[inline]
     fn covers(&self, at: N) -> bool {
-        self.base.differing(at).fits(self.shift)
+        self.base.differing(at) <= self.reach
     }
 
     #[inline]
@@ -108,7 +111,7 @@ impl<N: Number> Inner<N> {
     }
 
     fn last(&self) -> N {
-        self.base.with(N::mask(self.shift + 6))
+        self.base.with(self.reach)
     }
 
     /// Takes note of what has become of a slot.
@@ -130,24 +133,31 @@ impl<N: Number> Inner<N> {
         };
     }
 
-    /// One number more in a slot.
+    /// One number more in a slot. Returns whether there is no free one in any slot now.
     #[inline]
-    fn raise(&mut self, index: usize) {
+    fn raise(&mut self, index: usize) -> bool {
         let count = self.counts[index].plus(N::power(0));
         self.counts[index] = count;
         self.taken = self.taken.plus(N::power(0));
         self.some |= 1 << index;
-        self.full |= u64::from(count == N::power(self.shift)) << index;
+        if count == N::from_slot(1, self.shift) {
+            self.full |= 1 << index;
+            return self.full == !0;
+        }
+        false
     }
 
-    /// One number less in a slot.
+    /// One number less in a slot. Returns how many are left there.
     #[inline]
-    fn lower(&mut self, index: usize) {
+    fn lower(&mut self, index: usize) -> N {
         let count = self.counts[index].minus(N::power(0));
         self.counts[index] = count;
         self.taken = self.taken.minus(N::power(0));
         self.full &= !(1 << index);
-        self.some &= !(u64::from(count == N::ZERO) << index);
+        if count == N::ZERO {
+            self.some &= !(1 << index);
+        }
+        count
     }
 
     fn put(&mut self, node: Node<N>, at: N) {
@@ -166,16 +176,6 @@ impl<N: Number> Node<N> {
             Self::List(list) => Some(N::truncate(list.len() as u128)),
             Self::Leaf(leaf) => Some(N::truncate(u128::from(leaf.taken()))),
             Self::Inner(inner) => Some(inner.taken),
-        }
-    }
-
-    /// Whether it is a leaf or an inner node with room for a number.
-    #[inline]
-    fn covers(&self, at: N) -> bool {
-        match self {
-            Self::Inner(inner) => inner.covers(at),
-            Self::Leaf(leaf) => in_leaf(leaf.base, at).is_some(),
-            _ => false,
         }
     }
 
@@ -215,49 +215,76 @@ impl<N: Number> Node<N> {
     #[inline]
     pub(in crate::set) fn insert(&mut self, at: N) -> bool {
         let mut node = &mut *self;
-        let mut depth = 0u32;
-        let free = loop {
-            if !node.covers(at) {
-                match node.insert_slowly(at) {
-                    Some(free) => break free,
-                    None => continue,
-                }
+        let (mut depth, mut filled) = (0u32, false);
+        while let Self::Inner(inner) = node {
+            let index = at.slot(inner.shift);
+            if !inner.covers(at) || inner.full >> index & 1 != 0 {
+                return self.insert_otherwise(at, depth);
             }
-            match node {
-                Self::Inner(inner) => {
-                    let index = at.slot(inner.shift);
-                    if inner.full >> index & 1 != 0 {
-                        break false;
-                    }
-                    inner.raise(index);
-                    depth += 1;
-                    node = &mut inner.slots[index];
-                }
-                Self::Leaf(leaf) => break leaf.insert(place(leaf.base, at)),
-                _ => break false,
-            }
+            filled |= inner.raise(index);
+            depth += 1;
+            node = &mut inner.slots[index];
+        }
+        let free = match node {
+            Self::Leaf(leaf) => match in_leaf(leaf.base, at) {
+                Some(place) => leaf.insert(place),
+                None => return self.insert_otherwise(at, depth),
+            },
+            _ => node.insert_plainly(at),
         };
         if !free {
             self.lower(at, depth);
-        } else if depth > 0 {
-            // Only the topmost node can be as large as all numbers there are.
+        } else if filled {
             self.check_full();
         }
         free
     }
 
-    /// What is not on the usual way of [`insert`](Self::insert); `None` to look again.
+    /// The rest of [`insert`](Self::insert) where an inner node has no free number in the slot, or a node
+    /// further down does not cover the number. `depth` counts were raised.
+    #[cold]
     #[inline(never)]
-    fn insert_slowly(&mut self, at: N) -> Option<bool> {
+    fn insert_otherwise(&mut self, at: N, depth: u32) -> bool {
+        let mut node = &mut *self;
+        for _ in 0..depth {
+            let Self::Inner(inner) = node else {
+                return false;
+            };
+            node = &mut inner.slots[at.slot(inner.shift)];
+        }
+        // Where the number is taken, nothing is widened and nothing changes below.
+        node.widen(at, at);
+        let free = match node {
+            Self::Inner(inner) => {
+                let index = at.slot(inner.shift);
+                let free = inner.full >> index & 1 == 0 && inner.slots[index].insert(at);
+                if free {
+                    inner.raise(index);
+                }
+                free
+            }
+            Self::Leaf(leaf) => in_leaf(leaf.base, at).is_some_and(|place| leaf.insert(place)),
+            _ => node.insert_plainly(at),
+        };
+        if free {
+            self.check_full();
+        } else {
+            self.lower(at, depth);
+        }
+        free
+    }
+
+    /// Takes a number of a slot that has neither a leaf nor an inner node.
+    #[inline(never)]
+    fn insert_plainly(&mut self, at: N) -> bool {
         match self {
             Self::Empty => {
                 *self = Self::List(alloc::vec![at]);
-                Some(true)
+                true
             }
-            Self::Full => Some(false),
             Self::List(list) => {
                 let Err(place) = list.binary_search(&at) else {
-                    return Some(false);
+                    return false;
                 };
                 if list.len() == list.capacity() {
                     // Grows by an eighth: lists are what most of a sparse set consists of.
@@ -267,12 +294,9 @@ impl<N: Number> Node<N> {
                 if list.len() > DENSE {
                     self.unlist();
                 }
-                Some(true)
+                true
             }
-            Self::Leaf(_) | Self::Inner(_) => {
-                self.widen(at, at);
-                None
-            }
+            _ => false,
         }
     }
 
@@ -281,50 +305,41 @@ impl<N: Number> Node<N> {
     #[inline]
     pub(in crate::set) fn take_next(&mut self, from: N, last: N) -> Option<N> {
         let (mut node, mut from) = (&mut *self, from);
-        let mut depth = 0u32;
-        let found = loop {
-            if !node.covers(from) {
-                break None;
+        let (mut depth, mut filled) = (0u32, false);
+        while let Self::Inner(inner) = node {
+            let here = from.slot(inner.shift);
+            let open = !inner.full & (!0u64 << here);
+            if open == 0 || !inner.covers(from) {
+                self.lower(from, depth);
+                return None;
             }
-            match node {
-                Self::Inner(inner) => {
-                    let here = from.slot(inner.shift);
-                    let open = !inner.full & (!0u64 << here);
-                    let index = open.trailing_zeros() as usize & 63;
-                    let first = inner.base.plus(N::from_slot(index, inner.shift));
-                    // A slot that is looked at from its middle may have no free number behind.
-                    if open == 0 || index == here && from != first {
-                        break None;
-                    }
-                    from = first;
-                    inner.raise(index);
-                    depth += 1;
-                    node = &mut inner.slots[index];
-                }
-                Self::Leaf(leaf) => {
-                    let Some(place) = leaf.next_free(place(leaf.base, from)) else {
-                        break None;
-                    };
-                    let at = leaf.base.with(N::truncate(u128::from(place)));
-                    if at > last {
-                        break None;
-                    }
-                    leaf.insert(place);
-                    break Some(at);
-                }
-                _ => break None,
+            let index = open.trailing_zeros() as usize & 63;
+            if index != here {
+                from = inner.base.plus(N::from_slot(index, inner.shift));
             }
-        };
-        if found.is_none() {
-            self.lower(from, depth);
-        } else if depth > 0 {
-            self.check_full();
+            filled |= inner.raise(index);
+            depth += 1;
+            node = &mut inner.slots[index];
         }
-        found
+        if let Self::Leaf(leaf) = node {
+            // A leaf that is looked at from its middle may have no free number behind.
+            let found = in_leaf(leaf.base, from).and_then(|place| leaf.next_free(place));
+            let at = found.map(|place| leaf.base.with(N::truncate(u128::from(place))));
+            if let (Some(place), Some(at)) = (found, at.filter(|at| *at <= last)) {
+                leaf.put(place);
+                if filled {
+                    self.check_full();
+                }
+                return Some(at);
+            }
+        }
+        self.lower(from, depth);
+        None
     }
 
     /// Lowers the counts of the uppermost `depth` nodes on the way to a number.
     #[cold]
+    #[inline(never)]
     fn lower(&mut self, at: N, depth: u32) {
         let mut node = self;
         for _ in 0..depth {
@@ -341,40 +356,28 @@ impl<N: Number> Node<N> {
     #[inline]
     pub(in crate::set) fn remove(&mut self, at: N, slot: Slot<N>) -> bool {
         let mut node = &mut *self;
-        let mut depth = 0u32;
+        let (mut depth, mut bits) = (0u32, slot.bits);
+        // How many are left in the slot that the node is in, where that is known.
+        let mut left = N::MAX;
         // Whether a node has so few numbers left that it should become something smaller.
         let mut thin = false;
-        let mut bits = slot.bits;
-        let taken = loop {
-            if let Self::Full = node {
-                node.materialise(Slot {
-                    first: at.without(N::mask(bits)),
-                    bits,
-                });
+        while let Self::Inner(inner) = node {
+            let index = at.slot(inner.shift);
+            if !inner.covers(at) || inner.some >> index & 1 == 0 {
+                self.raise(at, depth);
+                return false;
             }
-            if !node.covers(at) {
-                break node.remove_slowly(at);
-            }
-            match node {
-                Self::Inner(inner) => {
-                    let index = at.slot(inner.shift);
-                    if inner.some >> index & 1 == 0 {
-                        break false;
-                    }
-                    inner.lower(index);
-                    thin |= inner.taken <= N::truncate(SHORT)
-                        || inner.some & inner.some.wrapping_sub(1) == 0;
-                    depth += 1;
-                    bits = inner.shift;
-                    node = &mut inner.slots[index];
-                }
-                Self::Leaf(leaf) => {
-                    let taken = leaf.remove(place(leaf.base, at));
-                    thin |= leaf.taken() <= THIN;
-                    break taken;
-                }
-                _ => break false,
-            }
+            left = inner.lower(index);
+            thin |= left == N::ZERO || inner.taken <= N::truncate(SHORT);
+            depth += 1;
+            bits = inner.shift;
+            node = &mut inner.slots[index];
+        }
+        let taken = if let Self::Leaf(leaf) = node {
+            thin |= left <= N::truncate(u128::from(THIN)) || depth == 0 && leaf.taken() <= THIN + 1;
+            in_leaf(leaf.base, at).is_some_and(|place| leaf.remove(place))
+        } else {
+            node.remove_plainly(at, bits)
         };
         if !taken {
             self.raise(at, depth);
@@ -384,23 +387,34 @@ impl<N: Number> Node<N> {
         taken
     }
 
+    /// Frees a number of a slot, of `2^bits` numbers, that has neither a leaf nor an inner node.
     #[inline(never)]
-    fn remove_slowly(&mut self, at: N) -> bool {
-        let Self::List(list) = self else { return false };
-        let Ok(place) = list.binary_search(&at) else {
-            return false;
-        };
-        list.remove(place);
-        if list.is_empty() {
-            *self = Self::Empty;
-        } else if list.len() < list.capacity() / 2 {
-            list.shrink_to(list.len() + list.len() / 8);
+    fn remove_plainly(&mut self, at: N, bits: u32) -> bool {
+        match self {
+            Self::Full => {
+                let first = at.without(N::mask(bits));
+                self.materialise(Slot { first, bits });
+                self.remove(at, Slot { first, bits })
+            }
+            Self::List(list) => {
+                let Ok(place) = list.binary_search(&at) else {
+                    return false;
+                };
+                list.remove(place);
+                if list.is_empty() {
+                    *self = Self::Empty;
+                } else if list.len() < list.capacity() / 2 {
+                    list.shrink_to(list.len() + list.len() / 8);
+                }
+                true
+            }
+            _ => false,
         }
-        true
     }
 
     /// Raises the counts of the uppermost `depth` nodes on the way to a number.
     #[cold]
+    #[inline(never)]
     fn raise(&mut self, at: N, depth: u32) {
         let mut node = self;
         for _ in 0..depth {
@@ -413,6 +427,7 @@ impl<N: Number> Node<N> {
 
     /// Makes the nodes on the way to a number smaller where they have become nearly empty.
     #[cold]
+    #[inline(never)]
     fn slim(&mut self, at: N) {
         match self {
             Self::Inner(inner) if inner.covers(at) => {
@@ -431,7 +446,8 @@ impl<N: Number> Node<N> {
     /// Turns an inner node without a free number into `Full` where its count would not fit.
     ///
     /// Smaller ones stay as they are: they would have to be made anew by the next release.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn check_full(&mut self) {
         if let Self::Inner(inner) = self {
             if inner.full == !0 && inner.shift + 6 >= N::BITS {
@@ -538,6 +554,7 @@ impl<N: Number> Node<N> {
     }
 
     /// Turns `Full` into slots, all of them full.
+    #[inline(never)]
     fn materialise(&mut self, slot: Slot<N>) {
         if slot.bits <= LEAF_BITS {
             *self = Self::Leaf(Box::new(Leaf::full(slot.first)));
