@@ -17,138 +17,12 @@ use kraud_ipam::{
     set::{BlockSet, NumberSet},
 };
 
-/// A small generator, the same for all: splitmix64.
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(self.roll()) * u128::from(end)) >> 64) as u64
-    }
-}
-
-/// What is compared: members are taken lowest first, and released one by one.
-trait Pool {
-    /// Room for `size` numbers, of which the first `live` are taken.
-    fn filled(size: u64, live: u64) -> Self;
-    /// Takes the lowest free number.
-    fn take_first(&mut self) -> u64;
-    fn release(&mut self, at: u64);
-}
-
-struct Kraud {
-    set: NumberSet<u64>,
-    last: u64,
-}
-
-impl Pool for Kraud {
-    fn filled(size: u64, live: u64) -> Self {
-        let mut set = NumberSet::new();
-        for at in 0..live {
-            assert!(set.insert(at));
-        }
-        Self {
-            set,
-            last: size - 1,
-        }
-    }
-
-    #[inline]
-    fn take_first(&mut self) -> u64 {
-        self.set.take_next(0, self.last).expect("there is room")
-    }
-
-    #[inline]
-    fn release(&mut self, at: u64) {
-        self.set.remove(at);
-    }
-}
-
-/// The free numbers in a tree.
-struct FreeTree(BTreeSet<u32>);
-
-impl Pool for FreeTree {
-    fn filled(size: u64, live: u64) -> Self {
-        Self((live as u32..size as u32).collect())
-    }
-
-    fn take_first(&mut self) -> u64 {
-        u64::from(self.0.pop_first().expect("there is room"))
-    }
-
-    fn release(&mut self, at: u64) {
-        self.0.insert(at as u32);
-    }
-}
+#[path = "ipam/pools.rs"]
+mod pools;
 
 #[cfg(feature = "rivals")]
-mod rivals {
-    use super::Pool;
-
-    pub(super) struct Hibitset(hibitset::BitSet);
-
-    impl Pool for Hibitset {
-        fn filled(size: u64, live: u64) -> Self {
-            let mut free = hibitset::BitSet::with_capacity(size as u32);
-            for at in live..size {
-                free.add(at as u32);
-            }
-            Self(free)
-        }
-
-        fn take_first(&mut self) -> u64 {
-            use hibitset::BitSetLike;
-            let at = (&self.0).iter().next().expect("there is room");
-            self.0.remove(at);
-            u64::from(at)
-        }
-
-        fn release(&mut self, at: u64) {
-            self.0.add(at as u32);
-        }
-    }
-
-    pub(super) struct Roaring(roaring::RoaringBitmap);
-
-    impl Pool for Roaring {
-        fn filled(size: u64, live: u64) -> Self {
-            Self((live as u32..size as u32).collect())
-        }
-
-        fn take_first(&mut self) -> u64 {
-            let at = self.0.min().expect("there is room");
-            self.0.remove(at);
-            u64::from(at)
-        }
-
-        fn release(&mut self, at: u64) {
-            self.0.insert(at as u32);
-        }
-    }
-
-    pub(super) struct RangeSet(range_set_blaze::RangeSetBlaze<u32>);
-
-    impl Pool for RangeSet {
-        fn filled(size: u64, live: u64) -> Self {
-            Self((live as u32..=size as u32 - 1).collect())
-        }
-
-        fn take_first(&mut self) -> u64 {
-            u64::from(self.0.pop_first().expect("there is room"))
-        }
-
-        fn release(&mut self, at: u64) {
-            self.0.insert(at as u32);
-        }
-    }
-}
+use pools::rivals;
+use pools::{Dice, FreeTree, Kraud, Pool, all_differ, shuffled};
 
 /// Pairs on a shuffled pool: the free numbers are spread over all of it from the start.
 fn first_fit<P: Pool>(
@@ -158,13 +32,8 @@ fn first_fit<P: Pool>(
     size: u64,
     live: u64,
 ) {
-    let mut pool = P::filled(size, size - 1);
     let mut dice = Dice(1);
-    let mut members: Vec<u64> = (0..size - 1).collect();
-    while members.len() as u64 > live {
-        let place = dice.below(members.len() as u64) as usize;
-        pool.release(members.swap_remove(place));
-    }
+    let (mut pool, mut members) = shuffled::<P>(size, live, &mut dice);
     group.bench_function(format!("{case}/{name}"), |bench| {
         bench.iter(|| {
             let place = dice.below(live) as usize;
@@ -172,8 +41,7 @@ fn first_fit<P: Pool>(
             members[place] = pool.take_first();
         });
     });
-    let distinct: HashSet<u64> = members.iter().copied().collect();
-    assert_eq!(distinct.len() as u64, live, "no number was given out twice");
+    all_differ(&members);
 }
 
 fn first_fit_pairs(c: &mut Criterion) {
