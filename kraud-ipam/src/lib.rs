@@ -80,7 +80,9 @@
 //! With the feature `serde`, [`Subnet`], [`SubnetPool`] and [`Ipam`] are written as a map with a
 //! `version` (now 1), the `revision`, how they were built, and the sorted lists of what is `held`,
 //! `resting` and `idle`; what follows from these is built anew and checked on loading. Equal states give
-//! equal bytes. Defaults are left out; unknown fields, contradictions and newer versions are errors.
+//! equal bytes. Defaults are left out; unknown fields, contradictions and newer versions are errors
+//! (`SnapshotError`), and what older versions wrote goes on to load. `SnapshotVersion` reads the version
+//! alone.
 //!
 #![no_std]
 #![forbid(unsafe_code)]
@@ -107,6 +109,8 @@ mod pool;
 mod prefixes;
 mod ranges;
 pub mod set;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod space;
 mod special;
 mod stable;
@@ -119,8 +123,6 @@ pub use count::Count;
 pub use family::Family;
 pub use ipam::{Ipam, IpamEdit, IpamError, OverlayRequest, PodGrant, Transaction};
 pub use owner::Owner;
-#[cfg(feature = "serde")]
-pub use pool::PoolSnapshotError;
 pub use pool::{
     CarveError, CarveGrant, CarveRequest, Carved, Conflict, PoolBase, PoolBuilder, PoolEdit,
     PoolError, ReservedPrefix, SubnetPool, UncarveError,
@@ -128,9 +130,9 @@ pub use pool::{
 pub use prefixes::{
     address_after, aggregate, cover_range, nth_subnet, subnet_index, supernet, walk,
 };
-pub use special::{Policy, Special};
 #[cfg(feature = "serde")]
-pub use subnet::SnapshotError;
+pub use snapshot::{SnapshotError, SnapshotVersion};
+pub use special::{Policy, Special};
 pub use subnet::{
     AllocError, AllocRequest, Explanation, Grant, Holder, Holding, Release, ReleaseError,
     Reservation, Rest, Role, Shortage, Subnet, SubnetBuilder, SubnetEdit, SubnetError, Usage, Why,

@@ -6,7 +6,10 @@
 use std::{fmt::Debug, fs};
 
 use ipnet::IpNet;
-use kraud_ipam::{AllocRequest, CarveRequest, Ipam, Policy, PoolBase, Special, Subnet, SubnetPool};
+use kraud_ipam::{
+    AllocRequest, CarveRequest, Ipam, Policy, PoolBase, SnapshotError, SnapshotVersion, Special,
+    Subnet, SubnetPool,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 fn net(text: &str) -> IpNet {
@@ -154,6 +157,45 @@ fn a_broken_snapshot_says_what_is_wrong_with_it() {
         let error = broken(from, to);
         assert!(error.contains(message), "{error}");
     }
+}
+
+/// What a newer version wrote is refused for its version, whatever else is in it and wherever the version
+/// stands.
+#[test]
+fn a_newer_version_is_refused_as_such() {
+    for newer in [
+        r#"{"version":2,"revision":1,"prefix":"192.0.2.0/24","shards":{"a":[1]}}"#,
+        r#"{"prefix":"192.0.2.0/24","revision":1,"shards":{"a":[1]},"version":2}"#,
+    ] {
+        let error = serde_json::from_str::<Subnet>(newer)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("is of version 2"), "{error}");
+        let version: SnapshotVersion = serde_json::from_str(newer).expect("it has a version");
+        assert!(version > SnapshotVersion::NEWEST);
+        assert_eq!(version.check(), Err(SnapshotError::Version { found: 2 }));
+    }
+    let pool = r#"{"version":3,"revision":0,"bases":[],"zones":[]}"#;
+    let error = serde_json::from_str::<SubnetPool>(pool)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("is of version 3"), "{error}");
+    let ipam = r#"{"version":4,"revision":0,"leases":[]}"#;
+    let error = serde_json::from_str::<Ipam>(ipam).unwrap_err().to_string();
+    assert!(error.contains("is of version 4"), "{error}");
+    let zeroth = r#"{"version":0,"revision":0}"#;
+    assert!(
+        serde_json::from_str::<Ipam>(zeroth).is_err(),
+        "there never was one"
+    );
+}
+
+/// A store that sorts the keys of a map changes nothing.
+#[test]
+fn the_order_of_fields_does_not_matter() {
+    let sorted = serde_json::to_value(ipam()).expect("it is written");
+    let read: Ipam = serde_json::from_value(sorted).expect("it loads");
+    assert_eq!(read, ipam());
 }
 
 #[test]

@@ -1,13 +1,14 @@
-//! The whole state as data: version 1. Sorted by name, nothing twice: equal states give equal bytes.
+//! The whole state as data. Sorted by name, nothing twice: equal states give equal bytes.
 
 use alloc::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Ipam;
-use crate::{Owner, Subnet, SubnetPool};
-
-const VERSION: u32 = 1;
+use crate::{
+    Owner, Subnet, SubnetPool,
+    snapshot::{self, SnapshotError, Unknown, VERSION},
+};
 
 #[derive(Serialize)]
 struct Write<'a> {
@@ -18,7 +19,6 @@ struct Write<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Read {
     version: u32,
     revision: u64,
@@ -26,6 +26,8 @@ struct Read {
     pools: BTreeMap<Owner, SubnetPool>,
     #[serde(default)]
     subnets: BTreeMap<Owner, Subnet>,
+    #[serde(flatten)]
+    unknown: Unknown,
 }
 
 impl Serialize for Ipam {
@@ -52,12 +54,9 @@ impl<'de> Deserialize<'de> for Ipam {
             revision,
             pools,
             subnets,
+            unknown,
         } = Read::deserialize(deserializer)?;
-        if version != VERSION {
-            return Err(D::Error::custom(alloc::format!(
-                "the snapshot is of version {version}, known are versions up to {VERSION}; use a newer kraud-ipam"
-            )));
-        }
+        snapshot::check(version, &unknown).map_err(SnapshotError::refuse)?;
         Ok(Self {
             pools,
             subnets,

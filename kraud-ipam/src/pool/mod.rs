@@ -20,8 +20,6 @@ mod snapshot;
 
 pub use edit::PoolEdit;
 pub use request::{CarveError, CarveGrant, CarveRequest, Carved, Conflict, UncarveError};
-#[cfg(feature = "serde")]
-pub use snapshot::PoolSnapshotError;
 
 /// One address space of one family, the bases that subnets are carved from, and who holds which.
 ///

@@ -1,17 +1,18 @@
-//! A pool as data: version 1. Sorted, nothing twice: equal pools give equal bytes.
+//! A pool as data. Sorted, nothing twice: equal pools give equal bytes.
 
 use alloc::{string::String, vec::Vec};
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Carved, PoolBase, PoolBuilder, PoolEdit, PoolError, ReservedPrefix, SubnetPool};
-use crate::{Policy, change::Journaled, hex};
-
-const VERSION: u32 = 1;
+use super::{Carved, PoolBase, PoolBuilder, PoolEdit, ReservedPrefix, SubnetPool};
+use crate::{
+    Policy,
+    change::Journaled,
+    hex,
+    snapshot::{self, SnapshotError, Unknown, VERSION},
+};
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Wire {
     version: u32,
     revision: u64,
@@ -25,32 +26,8 @@ struct Wire {
     reserved: Vec<ReservedPrefix>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     held: Vec<Carved>,
-}
-
-/// Why a snapshot of a pool does not load.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PoolSnapshotError {
-    /// Two of its entries contradict each other.
-    #[error("the entry for {what} contradicts the rest of the snapshot")]
-    Contradiction {
-        /// The entry.
-        what: IpNet,
-    },
-    /// The key is not hexadecimal.
-    #[error("the key is not an even number of lower-case hexadecimal digits")]
-    Key,
-    /// The description of the pool is not acceptable.
-    #[error("the pool is not acceptable")]
-    Pool(#[from] PoolError),
-    /// It is of a version that this crate does not know.
-    #[error(
-        "the snapshot is of version {found}, known are versions up to {VERSION}; use a newer kraud-ipam"
-    )]
-    Version {
-        /// The version it has.
-        found: u32,
-    },
+    #[serde(flatten, skip_serializing)]
+    unknown: Unknown,
 }
 
 impl From<&SubnetPool> for Wire {
@@ -63,20 +40,17 @@ impl From<&SubnetPool> for Wire {
             key: hex::encode(&pool.key),
             reserved: pool.reservations.clone(),
             held: pool.held.iter().cloned().collect(),
+            unknown: Unknown::new(),
         }
     }
 }
 
 impl TryFrom<Wire> for SubnetPool {
-    type Error = PoolSnapshotError;
+    type Error = SnapshotError;
 
-    fn try_from(wire: Wire) -> Result<Self, PoolSnapshotError> {
-        if wire.version != VERSION {
-            return Err(PoolSnapshotError::Version {
-                found: wire.version,
-            });
-        }
-        let key = hex::decode(&wire.key).ok_or(PoolSnapshotError::Key)?;
+    fn try_from(wire: Wire) -> Result<Self, SnapshotError> {
+        snapshot::check(wire.version, &wire.unknown)?;
+        let key = hex::decode(&wire.key).ok_or(SnapshotError::Key)?;
         let spec = PoolBuilder {
             bases: wire.bases,
             reservations: wire.reserved,
@@ -88,7 +62,7 @@ impl TryFrom<Wire> for SubnetPool {
             let what = carved.prefix;
             let known = carved.revision <= wire.revision;
             if !known || pool.apply(&PoolEdit::Hold(carved)).is_err() {
-                return Err(PoolSnapshotError::Contradiction { what });
+                return Err(SnapshotError::Contradiction { what });
             }
         }
         pool.revision = wire.revision;
@@ -104,12 +78,6 @@ impl Serialize for SubnetPool {
 
 impl<'de> Deserialize<'de> for SubnetPool {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::try_from(Wire::deserialize(deserializer)?).map_err(|error| {
-            use core::error::Error;
-            match error.source() {
-                Some(source) => serde::de::Error::custom(alloc::format!("{error}: {source}")),
-                None => serde::de::Error::custom(error),
-            }
-        })
+        Self::try_from(Wire::deserialize(deserializer)?).map_err(SnapshotError::refuse)
     }
 }

@@ -32,8 +32,6 @@ pub use edit::{Rest, SubnetEdit};
 pub use explain::Explanation;
 pub use release::Release;
 pub use request::{AllocError, AllocRequest, Grant, Holding, ReleaseError, Shortage, Why};
-#[cfg(feature = "serde")]
-pub use snapshot::SnapshotError;
 
 /// The addresses of one subnet, IPv4 or IPv6.
 ///

@@ -1,4 +1,4 @@
-//! A subnet as data: version 1.
+//! A subnet as data.
 //!
 //! Everything is sorted and nothing is stored twice, so equal subnets give equal bytes. What follows
 //! from the rest (free space, counts, indices) is not stored but built anew and checked on loading.
@@ -9,20 +9,16 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Holding, Reservation, Rest, Subnet, SubnetBuilder, SubnetEdit, SubnetError, builder::Gateway,
-};
+use super::{Holding, Reservation, Rest, Subnet, SubnetBuilder, SubnetEdit, builder::Gateway};
 use crate::{
     Policy,
     change::Journaled,
     family::{Family, address},
     hex,
+    snapshot::{self, SnapshotError, Unknown, VERSION},
 };
 
-const VERSION: u32 = 1;
-
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Wire {
     version: u32,
     revision: u64,
@@ -56,36 +52,12 @@ struct Wire {
     idle: Vec<(IpAddr, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<IpAddr>,
+    #[serde(flatten, skip_serializing)]
+    unknown: Unknown,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// Why a snapshot does not load.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SnapshotError {
-    /// Two of its entries contradict each other.
-    #[error("the entry for {what} contradicts the rest of the snapshot")]
-    Contradiction {
-        /// The entry.
-        what: IpNet,
-    },
-    /// The key is not hexadecimal.
-    #[error("the key is not an even number of hexadecimal digits")]
-    Key,
-    /// The description of the subnet is not acceptable.
-    #[error("the subnet is not acceptable")]
-    Subnet(#[from] SubnetError),
-    /// It is of a version that this crate does not know.
-    #[error(
-        "the snapshot is of version {found}, known are versions up to {VERSION}; use a newer kraud-ipam"
-    )]
-    Version {
-        /// The version it has.
-        found: u32,
-    },
 }
 
 impl From<&Subnet> for Wire {
@@ -116,6 +88,7 @@ impl From<&Subnet> for Wire {
                 .map(|(&at, &since)| (address(family, at), since))
                 .collect(),
             cursor: net.cursor.map(|at| address(family, at)),
+            unknown: Unknown::new(),
         }
     }
 }
@@ -124,11 +97,7 @@ impl TryFrom<Wire> for Subnet {
     type Error = SnapshotError;
 
     fn try_from(wire: Wire) -> Result<Self, SnapshotError> {
-        if wire.version != VERSION {
-            return Err(SnapshotError::Version {
-                found: wire.version,
-            });
-        }
+        snapshot::check(wire.version, &wire.unknown)?;
         let mut net = SubnetBuilder {
             prefix: wire.prefix,
             policy: wire.allowed,
@@ -200,11 +169,6 @@ impl Serialize for Subnet {
 
 impl<'de> Deserialize<'de> for Subnet {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::try_from(Wire::deserialize(deserializer)?).map_err(|error| match &error {
-            SnapshotError::Subnet(source) => {
-                serde::de::Error::custom(alloc::format!("{error}: {source}"))
-            }
-            _ => serde::de::Error::custom(error),
-        })
+        Self::try_from(Wire::deserialize(deserializer)?).map_err(SnapshotError::refuse)
     }
 }
