@@ -262,6 +262,8 @@ fn bench() -> Result<Verdict> {
         "tunnel_instructions",
         "--bench",
         "compose_instructions",
+        "--bench",
+        "ipam_instructions",
     ];
     shell::run(&mut cargo(&counted))?;
     Ok(Verdict::Passed)
