@@ -34,6 +34,7 @@
 //! |---|---|
 //! | [`embed`] | IPv4 addresses inside IPv6 prefixes (RFC 6052), both ways |
 //! | [`set`] | the sets of numbers and of free blocks that the books are kept in |
+//! | `strategies` | what [proptest](https://docs.rs/proptest) makes up (feature `proptest-support`) |
 //! | [`ula`] | unique local prefixes (RFC 4193) from a seed |
 //!
 //! # Default policy
@@ -114,6 +115,8 @@ mod snapshot;
 mod space;
 mod special;
 mod stable;
+#[cfg(feature = "proptest-support")]
+pub mod strategies;
 mod subnet;
 pub mod ula;
 mod usable;
