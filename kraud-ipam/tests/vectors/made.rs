@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kraud_ipam::{
-    AllocError, AllocRequest, CarveError, Policy, PoolBase, PoolError, Subnet, SubnetBuilder, SubnetError,
-    SubnetPool,
+    AllocError, AllocRequest, CarveError, Policy, PoolBase, PoolError, Subnet, SubnetBuilder,
+    SubnetError, SubnetPool,
 };
 use serde_json::{Value, json};
 
