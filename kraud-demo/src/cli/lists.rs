@@ -7,7 +7,7 @@ use super::{Input, Output};
 /// Overlays.
 #[derive(Debug, Subcommand)]
 pub enum OverlayCommand {
-    /// List what the file would make; without a file, what was applied
+    /// List what the file would make
     #[command(visible_alias = "list")]
     Ls(ListArgs),
     /// Show one as data
@@ -29,7 +29,7 @@ pub enum VpcCommand {
 /// Namespaces.
 #[derive(Debug, Subcommand)]
 pub enum NamespaceCommand {
-    /// List the namespaces, with the time when each was first applied
+    /// List the namespaces
     #[command(visible_alias = "list")]
     Ls(ListArgs),
 }

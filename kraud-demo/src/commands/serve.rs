@@ -34,7 +34,7 @@ fn docker_api(args: &DockerApiArgs, talk: &Talk) -> Result<(), Error> {
     ));
     let current = || match only_once {
         true => Ok(first.clone()),
-        // The file, or what was applied, may have changed since.
+        // The file may have changed since.
         false => {
             networks(&args.input, &Talk::new(Global::quiet())).map_err(|error| error.to_string())
         }
