@@ -1,5 +1,6 @@
 //! Linux's own `ip6tnl` at the other end: with and without the encapsulation limit, IPv4 and IPv6 inside, whole and in
-//! fragments, both ways. Its underlay is a TUN device of ours. Runs in the real-kernel lane.
+//! fragments, both ways. It puts together what we cut; itself it only cuts what goes in. What the kernel cuts outside is
+//! in `kernel_judge.rs`. Its underlay is a TUN device of ours. Runs in the real-kernel lane.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -21,7 +22,7 @@ const KERNELS: Ipv6Addr = Ipv6Addr::new(0xfd42, 0x1a8, 0, 0x2a09, 0, 0, 0, 2);
 /// What talks inside of it: our addresses and the kernel's, IPv4 and IPv6.
 const INSIDE: [[&str; 2]; 2] = [["10.198.62.5", "10.198.62.6"], ["fd99::5", "fd99::6"]];
 
-/// The least that IPv6 permits, so that `ip6tnl` has to cut: it lets IPv6 packets of 1,280 bytes in.
+/// The least that IPv6 permits.
 const UNDERLAY_MTU: u16 = 1280;
 
 #[test]
@@ -51,7 +52,7 @@ fn in_a_namespace_of_its_own() {
                 kernel.takes_our_fragments(family, size);
             }
         }
-        kernel.sends_fragments_of_the_outer_packet();
+        kernel.loses_what_it_would_have_to_cut_outside();
         kernel.sends_fragments_of_the_inner_packet();
         println!("judged: ip6tnl with limit {limit:?}");
     }
@@ -140,12 +141,13 @@ impl<'u> Kernel<'u> {
         assert_eq!((fragments, udp_payload(&inner)), (0, &payload[..]));
     }
 
-    /// An IPv6 packet of 1,280 bytes goes in, and its tunnel packet is longer than the underlay's MTU.
-    fn sends_fragments_of_the_outer_packet(&self) {
-        let payload = payload(1280 - 48);
-        self.send(1, &payload);
-        let (inner, fragments) = self.receive();
-        assert_eq!((fragments, udp_payload(&inner)), (2, &payload[..]));
+    /// An IPv6 packet of 1,280 bytes would have to be cut outside (RFC 2473 section 7.1 b). Linux lets it in and loses it:
+    /// `ip6tnl` gives the outer packet no leave to be fragmented.
+    fn loses_what_it_would_have_to_cut_outside(&self) {
+        self.send(1, &payload(1280 - 48));
+        assert_eq!(self.try_receive(), None);
+        // One that fits whole follows it.
+        self.sends_whole(1, 1000);
     }
 
     /// A long datagram is cut before it goes in: each piece is a tunnel packet of its own.
@@ -214,6 +216,7 @@ impl<'u> Kernel<'u> {
         }
     }
 
+    #[track_caller]
     fn receive(&self) -> (Vec<u8>, usize) {
         self.try_receive().expect("the kernel's tunnel packet")
     }
@@ -239,7 +242,7 @@ impl<'u> Kernel<'u> {
                 continue;
             }
             assert_eq!(chain.limit.map(|option| option.value), self.limit);
-            let mut packet = match how.decapsulate(&mut buf, 0..len) {
+            let packet = match how.decapsulate(&mut buf, 0..len) {
                 Ok(found) => buf[found.inner].to_vec(),
                 Err(DecapError::Fragment { .. }) => {
                     fragments += 1;
@@ -256,7 +259,7 @@ impl<'u> Kernel<'u> {
                 .iter()
                 .any(|[ours, _]| destination.as_deref() == Some(ours));
             if ours && transport(&packet).0 == 17 {
-                return Some((std::mem::take(&mut packet), fragments));
+                return Some((packet, fragments));
             }
         }
         None

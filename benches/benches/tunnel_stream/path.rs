@@ -131,7 +131,8 @@ impl Path {
 
     /// A listener at the receiving end.
     pub(crate) fn listen(&self) -> TcpListener {
-        self.inside(1, || TcpListener::bind((self.to, 0)))
+        let to = self.to;
+        self.inside(1, move || TcpListener::bind((to, 0)))
             .expect("an own address")
     }
 
@@ -199,9 +200,9 @@ fn configure(device: &str, keys: &Keys, end: usize) {
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     };
-    let pair = |end: usize| keys.values().nth(end).expect("two keys");
-    let own = hex(pair(end).private.expose());
-    let peer = hex(&pair(1 - end).public.0);
+    let hosts = ["host1", "host2"];
+    let own = hex(keys.private(hosts[end]).expect("a key").expose());
+    let peer = hex(&keys.public(hosts[1 - end]).expect("a key").0);
     let endpoint = OUTSIDE[1 - end];
     let request = format!(
         "set=1\nprivate_key={own}\nlisten_port=51820\npublic_key={peer}\nendpoint={endpoint}:51820\nallowed_ip=0.0.0.0/0\n\n"
