@@ -73,6 +73,10 @@ pub(super) fn address_serves(found: &Address, wanted: &Address) -> bool {
     wanted.metric = wanted.metric.or(found.metric);
     wanted.label = wanted.label.or_else(|| found.label.clone());
     keep_other(&mut wanted.other, &found.other);
+    // The kernel derives the scope of an IPv6 address from the address itself.
+    if wanted.net.addr().is_ipv6() {
+        wanted.scope = found.scope;
+    }
     // Flags that only say how the address comes up.
     wanted.optimistic = found.optimistic;
     *found == wanted
