@@ -1,7 +1,7 @@
 //! Subnets that somebody else has: on the links of the host, or behind its routes (rows B2, C16).
 
 use ipnet::IpNet;
-use kraud_netlink::{RouteKind, protocol};
+use kraud_netlink::{Address, RouteKind, protocol};
 
 use crate::error::Error;
 use crate::model::{Deployment, Network, NetworkDriver};
@@ -19,10 +19,10 @@ use crate::site::Site;
 pub fn check(deployment: &Deployment, host: usize, site: &Site) -> Result<(), Error> {
     let name = &deployment.hosts[host].name;
     for (_, network) in deployment.networks_on(host) {
-        let parent = match &network.driver {
-            NetworkDriver::Bridge { .. } => None,
+        let (own, parent) = match &network.driver {
+            NetworkDriver::Bridge { link } => (Some(link.as_str()), None),
             NetworkDriver::Ipvlan { parent, .. } if network.is_routed_at_the_device() => {
-                parent.as_deref()
+                (None, parent.as_deref())
             }
             NetworkDriver::Ipvlan { .. } => continue,
         };
@@ -39,7 +39,7 @@ pub fn check(deployment: &Deployment, host: usize, site: &Site) -> Result<(), Er
                     network.full_name()
                 )));
             }
-            if let Some(holder) = holder(site, wanted) {
+            if let Some(holder) = holder(site, wanted, own) {
                 return Err(held(network, wanted, name, &holder));
             }
         }
@@ -47,10 +47,13 @@ pub fn check(deployment: &Deployment, host: usize, site: &Site) -> Result<(), Er
     Ok(())
 }
 
-/// Who has part of a prefix on a host, in words.
-fn holder(site: &Site, wanted: IpNet) -> Option<String> {
+/// Who has part of a prefix on a host, in words. What is on the network's own bridge, which may be there before the
+/// network, is in nobody's way.
+fn holder(site: &Site, wanted: IpNet, own: Option<&str>) -> Option<String> {
     let mut addresses = site.addresses.iter().map(|info| &info.address);
-    if let Some(address) = addresses.find(|address| overlap(address.net.trunc(), wanted)) {
+    let in_the_way =
+        |address: &&Address| own != Some(&address.dev) && overlap(address.net.trunc(), wanted);
+    if let Some(address) = addresses.find(in_the_way) {
         let link = site.link(&address.dev);
         let note = link.and_then(|info| info.link.alias.as_deref());
         let note = note.filter(|note| !note.is_empty());
@@ -60,7 +63,8 @@ fn holder(site: &Site, wanted: IpNet) -> Option<String> {
     let mut routes = site.routes.iter().map(|info| &info.route);
     let route = routes.find(|route| {
         let foreign = route.kind == RouteKind::Unicast && route.protocol != protocol::KERNEL;
-        foreign && route.dst.prefix_len() > 0 && overlap(route.dst, wanted)
+        let elsewhere = own.is_none() || route.dev.as_deref() != own;
+        foreign && elsewhere && route.dst.prefix_len() > 0 && overlap(route.dst, wanted)
     })?;
     let way = match (&route.via, &route.dev) {
         (Some(via), _) => format!(" via {via}"),

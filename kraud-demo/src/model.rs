@@ -13,6 +13,9 @@ use crate::identity::{Scope, aid};
 pub use kraud_ipam::Family;
 pub use network::{Attachment, Egress, Network, NetworkDriver, NetworkSubnet};
 
+/// What the notes of all links of ours begin with.
+pub const NOTE: &str = "kraud:";
+
 /// One namespace of a VPC, with an address for everything in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -126,7 +129,7 @@ impl Deployment {
     #[must_use]
     pub fn owner(&self) -> String {
         let Scope { tenant, vpc } = &self.scope;
-        format!("kraud:{tenant}/{vpc}/{}", self.namespace)
+        format!("{NOTE}{tenant}/{vpc}/{}", self.namespace)
     }
 
     /// The name of the namespace's packet filter table on a host.

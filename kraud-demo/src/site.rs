@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kraud_netlink::{
-    AddressInfo, Handle, Link, LinkInfo, LinkKind, LinkState, Result, RouteInfo, Scope,
+    AddressInfo, Handle, Ipvlan, Link, LinkInfo, LinkKind, LinkState, Netns, Result, RouteInfo,
+    Scope,
 };
 
-use crate::model::Family;
+use crate::model::{Family, NOTE};
 
 /// The state of a host's network namespace. Reading it needs no privilege.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,19 @@ pub struct Site {
     pub addresses: Vec<AddressInfo>,
     /// Its routes.
     pub routes: Vec<RouteInfo>,
+    /// The ipvlan slaves that other namespaces have on its links.
+    pub slaves: Vec<Slave>,
+}
+
+/// An ipvlan slave in another namespace. The mode of its parent is as much its own as everybody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slave {
+    /// The namespace.
+    pub netns: String,
+    /// The parent's index on the host.
+    pub parent: u32,
+    /// Its mode and flag.
+    pub is: Ipvlan,
 }
 
 impl Site {
@@ -31,6 +45,7 @@ impl Site {
             links: kernel.links()?,
             addresses: kernel.addresses()?,
             routes: kernel.routes()?,
+            slaves: slaves(kernel)?,
         })
     }
 
@@ -61,6 +76,18 @@ impl Site {
             !info.index.is_some_and(is_ours) && info.route.protocol != crate::plan::PROTOCOL
         });
         self
+    }
+
+    /// The links that an ipvlan network may take as its parent as they are. What kraud made, for whatever project, is
+    /// not among them: each project asks for it, so that it stays as long as one of them does.
+    #[must_use]
+    pub fn foreign_links(&self) -> Vec<LinkInfo> {
+        let is_ours = |info: &LinkInfo| {
+            let note = info.link.alias.as_deref();
+            note.is_some_and(|note| note.starts_with(NOTE))
+        };
+        let links = self.links.iter().filter(|info| !is_ours(info));
+        links.cloned().collect()
     }
 
     /// The link of that name.
@@ -103,6 +130,33 @@ impl Site {
         let best = best.min_by_key(|info| info.route.metric.unwrap_or(0));
         best?.route.dev.as_deref()
     }
+}
+
+/// The slaves in named namespaces; what may not be entered is left to the kernel to refuse.
+fn slaves(kernel: &mut Handle) -> Result<Vec<Slave>> {
+    let here = kernel.netns().clone();
+    let mut slaves = Vec::new();
+    for name in Netns::names()? {
+        let Ok(mut other) = Netns::open(&name).and_then(|netns| netns.handle()) else {
+            continue;
+        };
+        for info in other.links()? {
+            let (LinkKind::Ipvlan(is), Some(parent), Some(id)) =
+                (info.link.kind, info.parent_index, info.parent_netns_id)
+            else {
+                continue;
+            };
+            // A namespace that holds a parent has a number there already.
+            if other.netns_id(&here)? == id {
+                slaves.push(Slave {
+                    netns: name.clone(),
+                    parent,
+                    is,
+                });
+            }
+        }
+    }
+    Ok(slaves)
 }
 
 fn ethernet(name: String, index: u32) -> LinkInfo {

@@ -50,7 +50,7 @@ fn share(
 ) -> Result<Share, Error> {
     let project = input::load(&args.input, talk)?;
     let allocated = place.allocate(&project, machine, talk)?;
-    place.share(allocated, machine, make)
+    place.share(allocated, machine, make, talk)
 }
 
 fn print(outcome: &Outcome, output: Output) -> Result<(), Error> {

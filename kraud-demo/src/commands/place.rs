@@ -15,6 +15,7 @@ use crate::identity::Scope;
 use crate::keys::{self, Keys};
 use crate::model::Deployment;
 use crate::names::Names;
+use crate::plan::upstream_routes;
 use crate::state::records::{self, addresses};
 use crate::state::{FileStore, Folder, Snapshot, Store};
 use crate::talk::Talk;
@@ -109,12 +110,14 @@ impl Place {
         })
     }
 
-    /// This machine's share of the project. With `make` its key is made if absent, else one is made up.
+    /// This machine's share of the project, and a word on the routes to it that the network outside needs. With `make`
+    /// its key is made if absent, else one is made up.
     pub(super) fn share(
         &self,
         allocated: Allocated,
         machine: &mut Machine,
         make: bool,
+        talk: &Talk,
     ) -> Result<Share, Error> {
         let Allocated {
             deployment,
@@ -125,6 +128,9 @@ impl Place {
         let index = hosts.position(|host| host.name == self.host).unwrap_or(0);
         let keys = self.keys(&deployment, make)?;
         let site = machine.site(&deployment.owner())?;
+        for route in upstream_routes(&deployment, index, &site) {
+            talk.say(format_args!("{route}"));
+        }
         let share = Share::of(&deployment, index, &site, &keys)?;
         let share = share.given(&deployment, &self.given)?;
         let files = self.hosts_files(others.iter().chain([&deployment]));

@@ -41,7 +41,7 @@ pub(super) fn run(args: &VerifyArgs, talk: &Talk) -> Result<u8, Error> {
     let allocated = place.allocate(&project, &mut machine, talk)?;
     let deployment = allocated.deployment.clone();
     let site = machine.site(&deployment.owner())?;
-    let share = place.share(allocated, &mut machine, false)?;
+    let share = place.share(allocated, &mut machine, false, talk)?;
     let changes = apply::diff(&mut machine, &share)?;
     let mut pings = Vec::new();
     if changes.is_empty() {
@@ -86,7 +86,8 @@ fn ask(
         let pinger = pinger.map_err(Error::io(format!("cannot ping from {}", pod.name)))?;
         pingers.insert(pod.name.clone(), pinger);
     }
-    let mut planned = checks::plan(deployment, plan);
+    let mut planned = checks::plan(deployment, plan.mtu);
+    planned.extend(checks::networks(deployment, plan));
     planned.retain(|ping| pingers.contains_key(&ping.from));
     for address in outside {
         planned.extend(checks::reaches(deployment, host, *address));

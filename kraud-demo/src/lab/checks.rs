@@ -9,7 +9,7 @@ use crate::lab::ping::{Outcome, Pinger};
 use crate::lab::report::{Expect, PingRow};
 use crate::lab::signals::Interrupt;
 use crate::model::{Deployment, Egress, Family, Pod};
-use crate::plan::{POD_DEVICE, Plan, ROUTER, routers};
+use crate::plan::{Mtu, POD_DEVICE, Plan, ROUTER, routers};
 
 /// The size of a default `ping`: 56 bytes of payload over IPv4.
 const SMALL: usize = 84;
@@ -18,11 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a pair may need for its first exchange: WireGuard repeats a lost handshake after five seconds.
 const WARM_UP: Duration = Duration::from_secs(12);
 
-/// Every check of a deployment: between every pair of pods, over the VPC and over each overlay and network that they
-/// share, a small packet and one of exactly the predicted MTU are answered, and one byte more is refused.
+/// What the VPC carries: between every pair of pods, over the VPC and over each overlay that they share, a small packet
+/// and one of exactly the predicted MTU are answered, and one byte more is refused.
 #[must_use]
-pub fn plan(deployment: &Deployment, plan: &Plan) -> Vec<PingRow> {
-    let mtu = plan.mtu;
+pub fn plan(deployment: &Deployment, mtu: Mtu) -> Vec<PingRow> {
     let mut rows = Vec::new();
     let pods: Vec<&Pod> = deployment
         .pods
@@ -56,6 +55,13 @@ pub fn plan(deployment: &Deployment, plan: &Plan) -> Vec<PingRow> {
             }
         }
     }
+    rows
+}
+
+/// What bridges and ipvlan networks carry, in the clear: the same between their members.
+#[must_use]
+pub fn networks(deployment: &Deployment, plan: &Plan) -> Vec<PingRow> {
+    let mut rows = Vec::new();
     for index in 0..deployment.networks.len() {
         network(deployment, plan, index, &mut rows);
     }

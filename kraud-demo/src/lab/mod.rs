@@ -131,16 +131,17 @@ fn examine(
             pinger.map_err(Error::io(format!("cannot ping from {}", pod.name)))?,
         );
     }
-    let planned = checks::plan(deployment, plan);
-    talk.say(format_args!("sending {} echo requests", planned.len()));
-    let mut pings = checks::run(planned, &mut pingers, interrupt)?;
+    let of_vpc = checks::plan(deployment, plan.mtu);
+    let mut of_networks = checks::networks(deployment, plan);
+    of_networks.extend(checks::outside(deployment));
+    talk.say(format_args!(
+        "sending {} echo requests",
+        of_vpc.len() + of_networks.len()
+    ));
+    let mut pings = checks::run(of_vpc, &mut pingers, interrupt)?;
+    // What leaves by a bridge or a VLAN is in the clear, as it should be.
     let underlay = sniffer.finish();
-    // What leaves by a bridge is in the clear, as it should be.
-    pings.extend(checks::run(
-        checks::outside(deployment),
-        &mut pingers,
-        interrupt,
-    )?);
+    pings.extend(checks::run(of_networks, &mut pingers, interrupt)?);
 
     let hosts = deployment.hosts.iter().map(|host| HostRow {
         name: host.name.clone(),

@@ -1,5 +1,6 @@
 //! How networks are seen from outside of their hosts: for whoever runs the routers and firewalls there.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -71,40 +72,35 @@ impl PlannedNetwork {
     }
 }
 
-/// The routes that have to be known upstream: to each routed subnet of a bridge or of ipvlan L3 and L3S, by the host that
-/// carries it. In ipvlan L2 members are on the link themselves and need none.
+/// The routes to one host that have to be known upstream: to each routed subnet of a bridge or of ipvlan L3 and L3S that it
+/// carries. In ipvlan L2 members are on the link themselves and need none.
 ///
 /// Where several hosts carry a subnet, each member gets a route of its own.
 #[must_use]
-pub fn upstream_routes(deployment: &Deployment, sites: &[Site]) -> Vec<UpstreamRoute> {
+pub fn upstream_routes(deployment: &Deployment, host: usize, site: &Site) -> Vec<UpstreamRoute> {
     let mut routes = Vec::new();
-    for (index, network) in deployment.networks.iter().enumerate() {
+    for (index, network) in deployment.networks_on(host) {
         let is_bridge = matches!(network.driver, NetworkDriver::Bridge { .. });
         if !network.leaves() || !(is_bridge || network.is_routed_at_the_device()) {
             continue;
         }
-        let carries = |host: &usize| deployment.networks_on(*host).any(|(of, _)| of == index);
-        let carriers: Vec<usize> = (0..deployment.hosts.len()).filter(carries).collect();
-        for subnet in network
-            .subnets
-            .iter()
-            .filter(|subnet| subnet.egress == Egress::Routed)
-        {
-            for &host in &carriers {
-                let destinations = match carriers.len() {
-                    1 => vec![subnet.net],
-                    _ => members(deployment, host, index, subnet.net),
-                };
-                let via = sites.get(host).and_then(|site| {
-                    towards_the_router(site, network, Family::of_prefix(subnet.net))
-                });
-                routes.extend(destinations.into_iter().map(|destination| UpstreamRoute {
-                    network: network.full_name(),
-                    destination,
-                    host: deployment.hosts[host].name.clone(),
-                    via,
-                }));
-            }
+        let elsewhere = (0..deployment.hosts.len()).filter(|other| *other != host);
+        let is_shared = elsewhere
+            .flat_map(|other| deployment.networks_on(other))
+            .any(|(other, _)| other == index);
+        let subnets = network.subnets.iter();
+        for subnet in subnets.filter(|subnet| subnet.egress == Egress::Routed) {
+            let destinations = match is_shared {
+                false => vec![subnet.net],
+                true => members(deployment, host, index, subnet.net),
+            };
+            let via = towards_the_router(site, network, Family::of_prefix(subnet.net));
+            routes.extend(destinations.into_iter().map(|destination| UpstreamRoute {
+                network: network.full_name(),
+                destination,
+                host: deployment.hosts[host].name.clone(),
+                via,
+            }));
         }
     }
     routes
@@ -127,4 +123,14 @@ fn towards_the_router(site: &Site, network: &Network, family: Family) -> Option<
         NetworkDriver::Ipvlan { parent, .. } => parent.as_deref()?,
     };
     site.address(link, family)
+}
+
+impl fmt::Display for UpstreamRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "upstream route: {} via ", self.destination)?;
+        if let Some(via) = self.via {
+            write!(f, "{via}, ")?;
+        }
+        write!(f, "{} ({})", self.host, self.network)
+    }
 }

@@ -7,12 +7,13 @@
 
 use kraud_netlink::{AddrGenMode, Ipvlan, Link, Parent, Route, ipvlan_parent};
 use kraud_tunnel::mtu::{Layer, Stack};
+use uuid::Uuid;
 
 use super::step::Step;
 use super::{ETHERNET, PROTOCOL};
 use crate::error::Error;
 use crate::model::{Attachment, Network, Pod};
-use crate::site::Site;
+use crate::site::{Site, Slave};
 
 /// The parent of an ipvlan network on one host, and what its slaves are like.
 pub(super) struct Port {
@@ -33,6 +34,7 @@ impl Port {
         host: &str,
         owner: &str,
         site: &Site,
+        pods: &[Pod],
     ) -> Result<Self, Error> {
         let named = parent.filter(|_| network.leaves());
         let context = || Error::netlink(format!("{host}: network `{}`", network.name));
@@ -48,6 +50,22 @@ impl Port {
                 "{host}: network `{}` is on {:?}, which is down: ip link set {} up",
                 network.name, below.link.name, below.link.name
             )));
+        }
+        if let Some(other) = in_another_mode(site, parent.name(), slave, pods) {
+            return Err(Error::Address {
+                held: true,
+                message: format!(
+                    "{host}: network `{}` would flip {} to ipvlan {} {}, and namespace {:?} has it in {} {}: mode and flag \
+                     belong to the parent, so give the network another one, such as a VLAN",
+                    network.name,
+                    parent.name(),
+                    slave.mode,
+                    slave.flag,
+                    other.netns,
+                    other.is.mode,
+                    other.is.flag
+                ),
+            });
         }
         let link_mtu = |name: &str| site.link(name).and_then(|info| info.link.mtu);
         let parent_mtu = match &parent {
@@ -98,6 +116,7 @@ impl Port {
     pub(super) fn pod(
         &self,
         host: &str,
+        network: &Network,
         pod: &Pod,
         attachment: &Attachment,
         steps: &mut Vec<Step>,
@@ -108,6 +127,31 @@ impl Port {
             .mtu(self.mtu)
             .addr_gen_mode(AddrGenMode::None)
             .up();
+        let link = Link {
+            index: Some(index(network, &pod.name)),
+            ..link
+        };
         steps.push(Step::add_link(host, link));
     }
+}
+
+/// The interface index to ask for. A host has an `eth0` too, and the kernel refuses that name for a link which is made
+/// from there, unless the request names an index: then it looks for nothing else. Those that it gives out by itself
+/// begin at 1, so these are far away.
+fn index(network: &Network, pod: &str) -> u32 {
+    let (_, hash) = Uuid::new_v5(&network.id, pod.as_bytes()).as_u64_pair();
+    0x4000_0000 | u32::try_from(hash & 0x3fff_ffff).unwrap_or(0)
+}
+
+/// A slave of somebody else that the kernel would silently give the mode and flag of ours (row C28).
+fn in_another_mode<'a>(
+    site: &'a Site,
+    parent: &str,
+    wanted: Ipvlan,
+    pods: &[Pod],
+) -> Option<&'a Slave> {
+    let parent = site.link(parent)?.index;
+    let is_own = |slave: &Slave| pods.iter().any(|pod| pod.name == slave.netns);
+    let mut slaves = site.slaves.iter();
+    slaves.find(|slave| slave.parent == parent && slave.is != wanted && !is_own(slave))
 }

@@ -112,7 +112,7 @@ impl Plan {
             steps,
             mtu,
             networks,
-            upstream: Vec::new(),
+            upstream: upstream_routes(deployment, host, site),
         })
     }
 
@@ -146,18 +146,18 @@ impl Plan {
         for pod in &deployment.pods {
             pod::plan(deployment, pod, plane.is_kernel(pod.host), mtu, &mut steps);
         }
-        let site = |(_, host)| underlay::site(host, &segments);
-        let sites: Vec<Site> = hosts().map(site).collect();
-        let mut networks = Vec::new();
-        for (host, site) in sites.iter().enumerate() {
-            networks.extend(networks::plan(deployment, host, site, &mut steps)?);
+        let (mut networks, mut upstream) = (Vec::new(), Vec::new());
+        for (index, host) in hosts() {
+            let site = underlay::site(host, &segments);
+            networks.extend(networks::plan(deployment, index, &site, &mut steps)?);
+            upstream.extend(upstream_routes(deployment, index, &site));
         }
         Ok(Self {
             namespaces,
             steps,
             mtu,
             networks,
-            upstream: upstream_routes(deployment, &sites),
+            upstream,
         })
     }
 }

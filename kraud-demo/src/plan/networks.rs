@@ -106,7 +106,7 @@ pub(super) fn plan(
                         bridge::port(place.network, link, place.mtu, &owner, pod, attachment);
                     steps.push(Step::add_link(name, port));
                 }
-                On::Parent(port) => port.pod(name, pod, attachment, steps),
+                On::Parent(port) => port.pod(name, place.network, pod, attachment, steps),
             }
             addresses_and_routes(place.network, pod, attachment, steps);
         }
@@ -130,7 +130,15 @@ fn placed<'a>(
                     mode: *mode,
                     flag: *flag,
                 };
-                let port = Port::of(network, slave, parent.as_deref(), name, owner, site)?;
+                let port = Port::of(
+                    network,
+                    slave,
+                    parent.as_deref(),
+                    name,
+                    owner,
+                    site,
+                    &deployment.pods,
+                )?;
                 let mtu = port.mtu;
                 (On::Parent(port), mtu)
             }

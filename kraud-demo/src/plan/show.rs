@@ -111,12 +111,7 @@ impl Plan {
             }
         }
         for route in &self.upstream {
-            let via = route.via.map(|via| format!("{via}, ")).unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "upstream route: {} via {via}{} ({})",
-                route.destination, route.host, route.network
-            );
+            let _ = writeln!(text, "{route}");
         }
     }
 }
