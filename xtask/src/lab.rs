@@ -36,7 +36,10 @@ pub(crate) fn on_this_kernel() -> Result<Verdict> {
 /// it starts a thread: an ordinary user's run leaves them out and says so.
 fn own_kernel_tests() -> Result<()> {
     const TESTS: [(&str, &[&str]); 3] = [
-        ("kraud-demo", &["lab", "lists", "traffic", "allocations"]),
+        (
+            "kraud-demo",
+            &["kernel_bridge", "lab", "lists", "traffic", "allocations"],
+        ),
         (
             "kraud-netlink",
             &[
