@@ -148,30 +148,6 @@ fn c8_c11_c12_vlans_come_and_go_and_are_apart_without_a_router() {
 
 #[test]
 #[ignore = "needs ipvlan and vlan: cargo xtask kernel-lane runs it"]
-fn c8_a_vlan_of_two_projects_goes_with_the_last_one() {
-    let mut trunk = segment("kik", &["host"]);
-    gateways(&mut trunk, 20, &["192.168.20.1/24"]);
-    let text = |name: &str, last: u8| {
-        let address = format!("ipv4_address: 192.168.20.{last}");
-        project(
-            name,
-            "parent: eth0.20",
-            &["192.168.20.0/24"],
-            &[("a", &address)],
-        )
-    };
-    trunk.up("host", &text("kione", 5));
-    trunk.up("host", &text("kitwo", 7));
-    trunk.reaches("kione-a-1", "192.168.20.7");
-    trunk.down("host", "kione");
-    assert_eq!(trunk.made("host"), ["eth0", "eth0.20"]);
-    trunk.reaches("kitwo-a-1", "192.168.20.1");
-    trunk.down("host", "kitwo");
-    assert_eq!(trunk.made("host"), ["eth0"]);
-}
-
-#[test]
-#[ignore = "needs ipvlan and vlan: cargo xtask kernel-lane runs it"]
 fn c9_parents_that_were_there_are_used_and_stay_whatever_their_name() {
     let mut trunk = segment("kic", &["host"]);
     gateways(&mut trunk, 40, &["192.168.40.1/24"]);

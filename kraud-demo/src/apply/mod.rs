@@ -27,7 +27,7 @@ pub use machine::Machine;
 use objects::same_object;
 pub use report::{Outcome, StepRow};
 pub use share::{Paper, Share};
-pub use wanted::{NOTE, Notes};
+pub use wanted::Notes;
 
 use crate::error::Error;
 use crate::plan::PROTOCOL;

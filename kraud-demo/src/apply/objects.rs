@@ -2,7 +2,7 @@
 
 use kraud_netlink::{LinkKind, Want};
 
-use super::wanted::NOTE;
+use crate::model::NOTE;
 
 /// Whether both are for one object of a namespace.
 pub(super) fn same_object(one: &Want, other: &Want) -> bool {

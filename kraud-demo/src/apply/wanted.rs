@@ -5,7 +5,7 @@ use kraud_netlink::{Link, LinkKind, Op, Want};
 use crate::error::Error;
 use crate::identity::Scope;
 use crate::keys::Keys;
-use crate::model::{Deployment, Host};
+use crate::model::{Deployment, Host, NOTE};
 use crate::plan::{Action, PROTOCOL, Plan, Step, loopback_up, vpc_namespace};
 
 /// The notes on links (`IFLA_IFALIAS`) that say whose they are.
@@ -16,9 +16,6 @@ pub struct Notes {
     /// On what one project has.
     pub project: String,
 }
-
-/// What every note of ours begins with.
-pub const NOTE: &str = "kraud:";
 
 impl Notes {
     /// Those of a project.
