@@ -16,8 +16,9 @@ pub(crate) trait Entry {
 /// Entries in an arena, and two trees that lead to them: from the first address, and from the hash of
 /// the owner's key. Neither moves what is there when it grows, so that no call takes long.
 ///
-/// Measured against B-trees from address to entry and from hash and key to address, with 10^6 owners:
-/// see the numbers in the crate's documentation.
+/// Chosen by measurement: with 10^6 owners, in turns with B-trees from address to entry and from hash and
+/// key to address on the same busy machine, asking again took 0.4 of the time and release with allocation
+/// 0.62 (medians of twelve).
 #[derive(Clone)]
 pub(crate) struct Ledger<E> {
     entries: Arena<E>,

@@ -72,9 +72,35 @@
 //! | [`Subnet::free_count`], free ranges one by one | O(b) |
 //! | [`SubnetPool::carve`] first, best, exact | O(log n + b + r) |
 //! | … sparse | O(free blocks of the largest size) |
-//! | [`SubnetPool::overlapping`], [`SubnetPool::holder`] | O(log n + r) |
+//! | [`SubnetPool::overlapping`], [`SubnetPool::holder`] | O(b + r) |
 //! | undo, replay | as the call that made the change |
 //! | making a subnet or pool of any size, `::/0` included | O(r) |
+//!
+//! # Numbers
+//!
+//! Instructions a call, counted by valgrind with the rivals in the same run (x86-64, Rust 1.95, fat LTO;
+//! `cargo bench -p kraud-benches --bench ipam_instructions --features rivals`; CI holds them to budgets). A
+//! pair is the release of a random member and one allocation; the 21 instructions of the dice are in all
+//! rows.
+//!
+//! | what | here | others |
+//! |---|---|---|
+//! | first-fit pair, /16 at 50, 90, 99.99 % | 265, 266, 267 | at 90 %: hibitset 228, `BTreeSet` of the free 298, range-set-blaze 813, roaring 2,017 |
+//! | evenly drawn pair, /16 at 90 % | 632 | |
+//! | IPv6 /64, dense, one more | 135 | roaring 93 |
+//! | IPv6 /64, random interface ids, pair | 647 | `BTreeSet` 818 |
+//! | carve a /26 of a /8, first fit | 705 | |
+//! | give back and carve, 10^5 held | 1,786 | |
+//! | overlap query over 10^5 subnets | 372 | prefix-trie 234 |
+//! | the same owner asks again, of 10^5 | 761 | |
+//! | release by owner and allocate, of 10^5 | 6,828 | |
+//!
+//! One structure does not win every row. [`set::NumberSet`] keeps a count of each slot, which is what makes
+//! an even draw, an exact count and any question about a range take the same few steps at any occupancy;
+//! hibitset has no counts and saves 38 instructions a pair, roaring appends to a run without them. The
+//! overlap query also tells *which* subnet is met and who holds it. Bytes (`--bench ipam_memory`): 176 for
+//! the blocks of a /8, a /64 or `::/0`; 1.143 bit an address in the worst pattern; 0.144 a live address in
+//! a dense /64, 10.97 with random interface ids; 198 an owner of 10^6, beside the key.
 //!
 //! # Snapshots
 //!
