@@ -193,3 +193,11 @@ fn an_absurd_scale_is_refused_at_once() {
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains("4000000000 replicas"), "{}", run.stderr);
 }
+
+#[test]
+fn a_plan_tells_by_its_exit_code_that_there_is_something_to_do() {
+    let file = common::TextFile::new("nextcloud.yaml", include_str!("../examples/nextcloud.yaml"));
+    let plan = |arguments: &[&str]| kraud([&["plan", "-f", &file.path()], arguments].concat()).code;
+    assert_eq!(plan(&[]), 0);
+    assert_eq!(plan(&["--detailed-exitcode"]), 2);
+}

@@ -16,6 +16,9 @@ pub struct PlanArgs {
     /// What would carry the packets; `auto` stands for the kernel here
     #[arg(long, value_enum, default_value_t = PlaneChoice::Kernel)]
     pub plane: PlaneChoice,
+    /// Exit with 2 if there is anything to do, with 0 if not
+    #[arg(long)]
+    pub detailed_exitcode: bool,
     /// Format of the plan; `sh` prints the equivalent commands
     #[arg(short, long, value_enum, default_value_t = PlanOutput::Table)]
     pub output: PlanOutput,

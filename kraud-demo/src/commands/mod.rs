@@ -45,7 +45,7 @@ pub fn run(cli: &Cli, talk: &Talk) -> Result<u8, Error> {
         Command::Lint(args) => return lint::run(args, talk),
         Command::Lab(args) => lab::run(args, talk),
         Command::Mtu(args) => mtu::run(args),
-        Command::Plan(args) => plan::run(args, talk),
+        Command::Plan(args) => return plan::run(args, talk),
         Command::Decode(args) => decode::run(args),
         Command::Graph(args) => export::graph(args, talk),
         Command::Wg(command) => export::wg(command, talk),

@@ -2,12 +2,12 @@
 
 use super::{deployment, print_json, print_text, print_yaml};
 use crate::cli::{PlanArgs, PlanOutput, PlaneChoice};
-use crate::error::Error;
+use crate::error::{Error, exit};
 use crate::input;
 use crate::plan::{Plan, Plane};
 use crate::talk::Talk;
 
-pub(super) fn run(args: &PlanArgs, talk: &Talk) -> Result<(), Error> {
+pub(super) fn run(args: &PlanArgs, talk: &Talk) -> Result<u8, Error> {
     let project = input::load(&args.input, talk)?;
     let deployment = deployment(&project, &args.input, args.topology, talk)?;
     let plane = match args.plane {
@@ -21,5 +21,9 @@ pub(super) fn run(args: &PlanArgs, talk: &Talk) -> Result<(), Error> {
         PlanOutput::Json => print_json(&plan.data(plane)),
         PlanOutput::Yaml => print_yaml(&plan.data(plane)),
         PlanOutput::Sh => print_text(&plan.script()),
-    }
+    }?;
+    Ok(match args.detailed_exitcode && !plan.steps.is_empty() {
+        true => exit::CHANGES,
+        false => exit::OK,
+    })
 }

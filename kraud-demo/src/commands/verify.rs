@@ -19,7 +19,7 @@ use crate::lab::ping::Pinger;
 use crate::lab::report::PingRow;
 use crate::model::Deployment;
 use crate::plan::Plan;
-use crate::talk::Talk;
+use crate::talk::{Progress, Talk};
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,8 @@ pub(super) fn run(args: &VerifyArgs, talk: &Talk) -> Result<u8, Error> {
         let mut hosts = deployment.hosts.iter();
         let host = hosts.position(|host| host.name == place.host).unwrap_or(0);
         let plan = Plan::of_host(&deployment, host, &site)?;
-        pings = ask(&deployment, host, &plan, &share, &args.outside)?;
+        let progress = |total| talk.progress("echo requests", total, args.output);
+        pings = ask(&deployment, host, &plan, &share, &args.outside, progress)?;
     }
     let failed = pings.iter().filter(|ping| !ping.ok).count();
     let total = pings.len();
@@ -74,6 +75,7 @@ fn ask(
     plan: &Plan,
     share: &apply::Share,
     outside: &[IpAddr],
+    progress: impl FnOnce(usize) -> Progress,
 ) -> Result<Vec<PingRow>, Error> {
     let interrupt = Interrupt::watch().map_err(Error::io("cannot watch for signals"))?;
     let mut pingers = BTreeMap::new();
@@ -92,7 +94,8 @@ fn ask(
     for address in outside {
         planned.extend(checks::reaches(deployment, host, *address));
     }
-    checks::run(planned, &mut pingers, &interrupt)
+    let progress = progress(planned.len());
+    checks::run(planned, &mut pingers, &interrupt, progress)
 }
 
 impl Verdict {

@@ -10,6 +10,7 @@ use crate::lab::report::{Expect, PingRow};
 use crate::lab::signals::Interrupt;
 use crate::model::{Deployment, Egress, Family, Pod};
 use crate::plan::{Mtu, POD_DEVICE, Plan, ROUTER, routers};
+use crate::talk::Progress;
 
 /// The size of a default `ping`: 56 bytes of payload over IPv4.
 const SMALL: usize = 84;
@@ -172,10 +173,12 @@ pub fn run(
     planned: Vec<PingRow>,
     pingers: &mut BTreeMap<String, Pinger>,
     interrupt: &Interrupt,
+    mut progress: Progress,
 ) -> Result<Vec<PingRow>, Error> {
     let mut rows = Vec::with_capacity(planned.len());
     for row in planned {
         interrupt.check()?;
+        progress.at(rows.len());
         let outcome = match pingers.get_mut(&row.from) {
             Some(pinger) => ping(pinger, &row, interrupt),
             None => Outcome::Failed(format!("{} has no sockets", row.from)),

@@ -138,10 +138,12 @@ fn examine(
         "sending {} echo requests",
         of_vpc.len() + of_networks.len()
     ));
-    let mut pings = checks::run(of_vpc, &mut pingers, interrupt)?;
+    let progress = talk.progress("echo requests", of_vpc.len(), args.output);
+    let mut pings = checks::run(of_vpc, &mut pingers, interrupt, progress)?;
     // What leaves by a bridge or a VLAN is in the clear, as it should be.
     let underlay = sniffer.finish();
-    pings.extend(checks::run(of_networks, &mut pingers, interrupt)?);
+    let progress = talk.progress("echo requests", of_networks.len(), args.output);
+    pings.extend(checks::run(of_networks, &mut pingers, interrupt, progress)?);
 
     let hosts = deployment.hosts.iter().map(|host| HostRow {
         name: host.name.clone(),

@@ -1,11 +1,15 @@
 //! What is said on stderr while a command runs. Data goes to stdout, by [`crate::commands::print_text`].
 
+mod progress;
+
 use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 use clap::ColorChoice;
 
-use crate::cli::Global;
+use crate::cli::{Global, Output};
+
+pub use progress::{Form, Progress};
 
 /// How much is said, and whether in colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,18 @@ impl Talk {
         if self.level >= Level::Verbose {
             error(text);
         }
+    }
+
+    /// Shows where work of `total` parts is, once it takes longer than a second: as events where the result is data.
+    #[must_use]
+    pub fn progress(&self, what: &'static str, total: usize, output: Output) -> Progress {
+        let form = match output {
+            _ if self.is_quiet() => Form::Silent,
+            Output::Json => Form::Events,
+            _ if stderr().is_terminal() => Form::Terminal,
+            _ => Form::Lines,
+        };
+        Progress::new(form, what, total)
     }
 
     /// Whether only what is essential is wanted.
