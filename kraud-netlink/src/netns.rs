@@ -200,7 +200,15 @@ impl Netns {
         let metadata = file
             .metadata()
             .map_err(|source| Error::io(what(), source))?;
-        if metadata.dev() != own.dev() {
+        // Links of /proc say their kind: `uts:[4026531838]`. One of another kind that is mounted elsewhere is refused by the
+        // kernel when it is entered.
+        let link = fs::read_link(path).ok();
+        let kind = link
+            .as_deref()
+            .and_then(Path::to_str)
+            .and_then(|link| link.split_once(":["))
+            .map(|(kind, _)| kind);
+        if metadata.dev() != own.dev() || kind.is_some_and(|kind| kind != "net") {
             let why = "it is no namespace file; a network namespace is opened by name, process or /proc/PID/ns/net";
             return Err(Error::invalid(
                 "network namespace",
