@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use kraud_netlink::{
-    AddrGenMode, Address, Capability, Encap, Ip6Tnl, IpvlanMode, Link, LinkChange, LinkKind,
-    MacAddr, Namespaces, Neighbour, Netns, NextHop, Op, Peer, PrivateKey, PublicKey, Route,
-    RouteKind, Rule, RuleAction, Step, Sysctl, Veth, Wireguard, probe,
+    AddrGenMode, Address, Capability, Encap, Error, Ip6Tnl, IpvlanMode, Link, LinkChange, LinkKind,
+    MacAddr, Namespaces, Neighbour, Netns, NextHop, NextHopObject, Op, Peer, PrivateKey, PublicKey,
+    Route, RouteKind, Rule, RuleAction, Step, Sysctl, Veth, Wireguard, probe,
 };
 
 mod common;
@@ -589,4 +589,123 @@ fn a_link_is_born_in_its_namespace_on_a_parent_in_another() {
         Some(lab.handle("host").unwrap().index("uplink").unwrap())
     );
     assert!(lab.handle("host").unwrap().link("eth0").is_err());
+}
+
+#[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
+fn next_hop_objects_are_shared_by_routes() {
+    let Some(netns) = namespace() else { return };
+    let mut kernel = netns.handle().unwrap();
+    add_pair(&mut kernel, "v0", "v1");
+    let setup = [
+        // What leads nowhere hangs on loopback.
+        Op::SetLink(LinkChange::new("lo").up()),
+        Op::AddAddress(Address::new("v0", net("10.0.0.1/24"))),
+    ];
+    for op in &setup {
+        kernel.apply(op).unwrap();
+    }
+    let objects = [
+        NextHopObject::via(1, "v0", ip("10.0.0.2")).protocol(75),
+        NextHopObject::via(2, "v0", ip("10.0.0.3")),
+        NextHopObject::blackhole(3, true),
+        NextHopObject::group(9, [(1, 1), (2, 3)]),
+    ];
+    for object in &objects {
+        kernel
+            .apply(&Op::AddNextHop(object.clone()))
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert_eq!(kernel.next_hops().unwrap(), objects);
+    let route = Route {
+        nexthop_id: Some(9),
+        ..Route::new(net("10.9.0.0/16")).protocol(75)
+    };
+    kernel.apply(&Op::AddRoute(route.clone())).unwrap();
+    let ours = |kernel: &mut kraud_netlink::Handle| -> Vec<Route> {
+        let routes = kernel.routes().unwrap().into_iter().map(|info| info.route);
+        routes.filter(|route| route.protocol == 75).collect()
+    };
+    // As it was read it can be sent again.
+    kernel.apply(&Op::ReplaceRoute(route.clone())).unwrap();
+    assert_eq!(ours(&mut kernel), [route]);
+
+    let elsewhere = NextHopObject::via(2, "v0", ip("10.0.0.4"));
+    kernel
+        .apply(&Op::ReplaceNextHop(elsewhere.clone()))
+        .unwrap();
+    assert_eq!(kernel.next_hops().unwrap()[1], elsewhere);
+    kernel.apply(&Op::DeleteNextHop(9)).unwrap();
+    assert_eq!(ours(&mut kernel), [], "the route went with its object");
+    assert!(
+        kernel
+            .apply(&Op::DeleteNextHop(9))
+            .unwrap_err()
+            .is_not_found()
+    );
+}
+
+#[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
+fn a_link_has_names_beside_its_own() {
+    let Some(netns) = namespace() else { return };
+    let mut kernel = netns.handle().unwrap();
+    add_pair(&mut kernel, "v0", "v1");
+    let long = "a-name-that-is-longer-than-fifteen-bytes";
+    for alt_name in ["short", long] {
+        kernel
+            .apply(&Op::AddAltName {
+                link: "v0".into(),
+                alt_name: alt_name.into(),
+            })
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    let v0 = kernel.link("v0").unwrap();
+    assert_eq!(v0.alt_names, ["short", long]);
+    for name in ["short", long] {
+        assert_eq!(kernel.index(name).unwrap(), v0.index, "found by {name}");
+    }
+    kernel
+        .apply(&Op::SetLink(LinkChange::new(long).mtu(1400)))
+        .unwrap();
+    assert_eq!(kernel.link("v0").unwrap().link.mtu, Some(1400));
+    kernel
+        .apply(&Op::DeleteAltName {
+            link: "v0".into(),
+            alt_name: long.into(),
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(kernel.link("v0").unwrap().alt_names, ["short"]);
+    assert!(kernel.index(long).unwrap_err().is_not_found());
+}
+
+#[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
+fn modifying_a_link_leaves_the_rest_as_it_was() {
+    let Some(netns) = namespace() else { return };
+    let mut kernel = netns.handle().unwrap();
+    let bridge = Link::bridge("br0").alias("a note").mtu(1400).up();
+    kernel.apply(&Op::AddLink(bridge)).unwrap();
+    let before = kernel.link("br0").unwrap().link;
+    let modified = kernel.modify_link("br0", |link| {
+        link.mtu = Some(1300);
+        link.up = false;
+        if let LinkKind::Bridge(bridge) = &mut link.kind {
+            bridge.ageing_time = Some(1000);
+        }
+    });
+    assert!(modified.unwrap());
+    let mut after = kernel.link("br0").unwrap().link;
+    assert_eq!((after.mtu, after.up), (Some(1300), false));
+    let LinkKind::Bridge(bridge) = &mut after.kind else {
+        panic!("no bridge")
+    };
+    assert_eq!(bridge.ageing_time.replace(30_000), Some(1000));
+    (after.mtu, after.up) = (before.mtu, before.up);
+    assert_eq!(after, before);
+    assert!(!kernel.modify_link("br0", |_| ()).unwrap(), "nothing to do");
+    let error = kernel
+        .modify_link("br0", |link| link.kind = LinkKind::Dummy)
+        .unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error}");
 }

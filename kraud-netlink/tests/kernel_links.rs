@@ -355,6 +355,49 @@ fn a10_every_option_of_a_tunnel_comes_back_and_survives_a_change() {
 
 #[test]
 #[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
+fn a10_modifying_a_tunnel_sends_everything_that_the_kernel_would_zero() {
+    let Some(mut system) = system() else { return };
+    let kernel = system.here();
+    if !added(kernel, Link::new("tnl0", full_tunnel()).parent("v0").up()) {
+        return;
+    }
+    let modified = kernel.modify_link("tnl0", |link| {
+        if let LinkKind::Ip6Tnl(tunnel) = &mut link.kind {
+            tunnel.hop_limit = 44;
+        }
+    });
+    assert!(modified.unwrap_or_else(|error| panic!("{error}")));
+    let found = kernel.link("tnl0").unwrap().link;
+    let wanted = full_tunnel().hop_limit(44);
+    assert_eq!(
+        (found.kind, found.parent.as_deref()),
+        (LinkKind::Ip6Tnl(wanted), Some("v0"))
+    );
+    // The kernel's own way: what is not said becomes zero.
+    let raw = |kind, payload: &[u8]| kraud_netlink::RawAttr {
+        kind,
+        payload: payload.to_vec(),
+    };
+    let (local, remote) = (full_tunnel().local, full_tunnel().remote);
+    let kind = LinkKind::Other {
+        name: "ip6tnl".into(),
+        options: vec![
+            raw(2, &local.octets()),
+            raw(3, &remote.octets()),
+            raw(4, &[55]),
+        ],
+    };
+    let change = kraud_netlink::LinkChange::new("tnl0").kind(kind);
+    kernel.apply(&Op::SetLink(change)).unwrap();
+    let LinkKind::Ip6Tnl(zeroed) = kernel.link("tnl0").unwrap().link.kind else {
+        panic!("no tunnel")
+    };
+    assert_eq!((zeroed.hop_limit, zeroed.encap_limit), (55, Some(0)));
+    assert_eq!((zeroed.fwmark, zeroed.flow_label), (0, 0));
+}
+
+#[test]
+#[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn a10_one_external_tunnel_serves_all_overlays_of_a_pod() {
     let Some(mut system) = system() else { return };
     if !added(

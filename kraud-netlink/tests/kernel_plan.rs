@@ -2,7 +2,8 @@
 
 use kraud_netlink::{
     AddrGenMode, Address, Error, Ipvlan, IpvlanMode, Link, LinkChange, LinkKind, Op, Owner, Peer,
-    PublicKey, Route, Rule, RuleAction, Step, Undo, Veth, Vlan, Want, Wanted, Wireguard, transact,
+    PublicKey, RawAttr, Route, Rule, RuleAction, Step, Undo, Veth, Vlan, Want, Wanted, Wireguard,
+    transact,
 };
 
 mod common;
@@ -303,4 +304,36 @@ fn a_vlan_of_another_id_is_another_vlan_on_a_full_kernel() {
         wanted.diff(&mut system),
         Err(Error::Conflict { .. })
     ));
+}
+
+#[test]
+#[ignore = "needs a network namespace of its own: cargo xtask ci runs it"]
+fn what_a_plan_does_not_know_of_a_route_survives_its_replacement() {
+    let Some(mut system) = system() else { return };
+    let initcwnd = RawAttr {
+        kind: 11,
+        payload: 20_u32.to_ne_bytes().to_vec(),
+    };
+    let setup = [
+        Op::AddLink(Link::bridge("br0").up()),
+        Op::AddAddress(Address::new("br0", net("10.0.0.1/24"))),
+    ];
+    for op in &setup {
+        system.here().apply(op).unwrap();
+    }
+    let route = Route::new(net("10.9.0.0/16"))
+        .via(ip("10.0.0.2"))
+        .protocol(75);
+    let mut tuned = route.clone();
+    tuned.metrics.other.push(initcwnd.clone());
+    system.here().apply(&Op::AddRoute(tuned)).unwrap();
+
+    let mut wanted = Wanted::new();
+    wanted.here(Want::Route(route.mtu(1300)));
+    wanted.ensure(&mut system).unwrap();
+    assert_eq!(wanted.diff(&mut system).unwrap(), []);
+    let routes = system.here().routes().unwrap();
+    let found = routes.iter().find(|info| info.route.protocol == 75);
+    let metrics = &found.unwrap().route.metrics;
+    assert_eq!((metrics.mtu, &metrics.other), (Some(1300), &vec![initcwnd]));
 }

@@ -181,7 +181,7 @@ fn tunnel_words(line: &mut Line, tunnel: &Ip6Tnl, parent: Option<&str>) {
         }
         line.opt("encap-dport", encap.destination_port);
         line.when(encap.csum, "encap-csum")
-            .when(!encap.csum6, "noencap-csum6")
+            .when(!encap.csum6, "noencap-udp6-csum")
             .when(encap.remcsum, "encap-remcsum");
     }
 }

@@ -108,6 +108,7 @@ pub(crate) const NHA_OIF: u16 = 5;
 pub(crate) const NHA_GATEWAY: u16 = 6;
 pub(crate) const NHA_ENCAP_TYPE: u16 = 7;
 pub(crate) const NHA_ENCAP: u16 = 8;
+pub(crate) const NHA_OP_FLAGS: u16 = 14;
 
 pub(crate) const IFA_ADDRESS: u16 = 1;
 pub(crate) const IFA_LOCAL: u16 = 2;

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use super::link::bridge_before;
 use super::whole::{
     as_port, find_address, find_next_hop, neighbours_on, what_is_on, whole_address, whole_group,
     whole_link, whole_next_hop,
@@ -11,7 +12,9 @@ use crate::handle::Handle;
 use crate::namespaces::{HERE, Namespaces, Step};
 use crate::op::Op;
 use crate::read::WireguardInfo;
-use crate::spec::{LinkChange, Peer, PeerAction, PresharedKey, PrivateKey, Route, Wireguard};
+use crate::spec::{
+    LinkChange, LinkKind, Peer, PeerAction, PresharedKey, PrivateKey, Route, Wireguard,
+};
 
 /// May it share a datagram with others of its kind?
 pub(super) fn is_independent(op: &Op) -> bool {
@@ -220,8 +223,12 @@ fn before(kernel: &mut Handle, change: &LinkChange) -> Result<Vec<Op>> {
         .as_ref()
         .map(|_| link.alias.unwrap_or_default());
     back.addr_gen_mode = change.addr_gen_mode.and(link.addr_gen_mode);
+    back.kind = match (&change.kind, link.kind) {
+        (None, _) => None,
+        (Some(LinkKind::Bridge(new)), LinkKind::Bridge(is)) => Some(bridge_before(&is, new).into()),
+        (Some(_), is) => Some(is),
+    };
     if change.kind.is_some() {
-        back.kind = Some(link.kind);
         back.parent = link.parent;
     }
     let mut changes = vec![back];
@@ -234,8 +241,27 @@ fn before(kernel: &mut Handle, change: &LinkChange) -> Result<Vec<Op>> {
     }
     changes.retain(|step| *step != LinkChange::new(&change.name));
     let mut ops: Vec<Op> = changes.into_iter().map(Op::SetLink).collect();
-    if change.up == Some(false) && info.state.up {
+    // Below its least MTU a link has no IPv6.
+    let loses_all = change.up == Some(false) && info.state.up;
+    if loses_all || change.mtu.is_some_and(|mtu| mtu < 1280) {
         ops.extend(what_is_on(kernel, &[&change.name])?);
+    }
+    // Links on top follow their parent down, and to a smaller MTU.
+    let lower = change.mtu.is_some() || loses_all;
+    for above in kernel.links()?.into_iter().filter(|_| lower) {
+        if above.parent_netns_id.is_some()
+            || above.parent_index != Some(info.index)
+            || matches!(above.link.kind, LinkKind::Veth(_) | LinkKind::Ip6Tnl(_))
+        {
+            continue;
+        }
+        let mut back = LinkChange::new(&above.link.name);
+        back.mtu = change.mtu.and(above.link.mtu);
+        back.up = (loses_all && above.state.up).then_some(true);
+        ops.push(Op::SetLink(back));
+        if loses_all {
+            ops.extend(what_is_on(kernel, &[&above.link.name])?);
+        }
     }
     // Neighbours go when the hardware address changes; that of a bridge follows its ports.
     let mut readdressed: Vec<&str> = Vec::new();

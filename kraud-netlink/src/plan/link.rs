@@ -90,8 +90,11 @@ pub(super) fn link_change(found: &LinkInfo, wanted: &Link) -> Result<LinkChange,
                 change.parent = wanted.parent.clone().or_else(|| is.parent.clone());
             }
         }
-        (LinkKind::Bridge(is), LinkKind::Bridge(want)) if !bridge_serves(is, want) => {
-            change.kind = Some(wanted.kind.clone());
+        (LinkKind::Bridge(is), LinkKind::Bridge(want)) => {
+            let difference = bridge_difference(is, want);
+            if difference != Bridge::default() {
+                change.kind = Some(LinkKind::Bridge(difference));
+            }
         }
         (LinkKind::Ipvlan(is), LinkKind::Ipvlan(want)) if is != want => {
             change.kind = Some(wanted.kind.clone());
@@ -142,18 +145,43 @@ fn vlan_serves(is: &Vlan, want: &Vlan) -> bool {
         && other_serves(&is.other, &want.other)
 }
 
-fn bridge_serves(is: &Bridge, want: &Bridge) -> bool {
-    let word = |want: Option<u32>, is: Option<u32>| want.is_none() || want == is;
-    let switch = |want: Option<bool>, is: Option<bool>| want.is_none() || want == is;
-    switch(want.mcast_snooping, is.mcast_snooping)
-        && switch(want.stp, is.stp)
-        && switch(want.vlan_filtering, is.vlan_filtering)
-        && word(want.ageing_time, is.ageing_time)
-        && word(want.priority.map(u32::from), is.priority.map(u32::from))
-        && word(want.forward_delay, is.forward_delay)
-        && word(want.hello_time, is.hello_time)
-        && word(want.max_age, is.max_age)
-        && other_serves(&is.other, &want.other)
+/// The options in which a bridge should differ from what it is; some kernels refuse others even at their present value.
+fn bridge_difference(is: &Bridge, want: &Bridge) -> Bridge {
+    fn differs<T: PartialEq>(is: Option<T>, want: Option<T>) -> Option<T> {
+        want.filter(|want| is.as_ref() != Some(want))
+    }
+    Bridge {
+        mcast_snooping: differs(is.mcast_snooping, want.mcast_snooping),
+        stp: differs(is.stp, want.stp),
+        vlan_filtering: differs(is.vlan_filtering, want.vlan_filtering),
+        ageing_time: differs(is.ageing_time, want.ageing_time),
+        priority: differs(is.priority, want.priority),
+        forward_delay: differs(is.forward_delay, want.forward_delay),
+        hello_time: differs(is.hello_time, want.hello_time),
+        max_age: differs(is.max_age, want.max_age),
+        other: raw_where(want, |attr| !is.other.contains(attr)),
+    }
+}
+
+/// The present options of a bridge that a change will overwrite.
+pub(super) fn bridge_before(is: &Bridge, change: &Bridge) -> Bridge {
+    let said = |attr: &RawAttr| change.other.iter().any(|other| other.kind == attr.kind);
+    Bridge {
+        mcast_snooping: change.mcast_snooping.and(is.mcast_snooping),
+        stp: change.stp.and(is.stp),
+        vlan_filtering: change.vlan_filtering.and(is.vlan_filtering),
+        ageing_time: change.ageing_time.and(is.ageing_time),
+        priority: change.priority.and(is.priority),
+        forward_delay: change.forward_delay.and(is.forward_delay),
+        hello_time: change.hello_time.and(is.hello_time),
+        max_age: change.max_age.and(is.max_age),
+        other: raw_where(is, said),
+    }
+}
+
+fn raw_where(bridge: &Bridge, chosen: impl Fn(&RawAttr) -> bool) -> Vec<RawAttr> {
+    let other = bridge.other.iter();
+    other.filter(|attr| chosen(attr)).cloned().collect()
 }
 
 fn other_serves(is: &[RawAttr], want: &[RawAttr]) -> bool {

@@ -74,7 +74,8 @@ impl Undo {
             for step in steps {
                 match executor.apply(&step) {
                     Err(error) if !is_gone(&step, &error) => left.push((step, error)),
-                    _ => {}
+                    // What failed before would undo this if it were tried again.
+                    _ => left.retain(|(earlier, _)| !same_object(earlier, &step)),
                 }
             }
             if left.is_empty() || left.len() == before {
@@ -82,6 +83,39 @@ impl Undo {
             }
             steps = left.into_iter().map(|(step, _)| step).collect();
         }
+    }
+}
+
+/// Do both steps settle the same address, neighbour, next hop or route, so that the later one has the last word?
+fn same_object(a: &Step, b: &Step) -> bool {
+    a.netns == b.netns && Object::of(a).is_some() && Object::of(a) == Object::of(b)
+}
+
+/// What a step settles, where that can be settled twice.
+#[derive(PartialEq, Eq)]
+enum Object<'a> {
+    Address(&'a str, ipnet::IpNet),
+    Neighbour(&'a str, std::net::IpAddr, bool),
+    NextHop(u32),
+    Route(inverse::RouteKey),
+}
+
+impl<'a> Object<'a> {
+    fn of(step: &'a Step) -> Option<Self> {
+        Some(match &step.op {
+            Op::AddAddress(a) | Op::DeleteAddress(a) | Op::ReplaceAddress(a) => {
+                Self::Address(&a.dev, a.net)
+            }
+            Op::AddNeighbour(n) | Op::DeleteNeighbour(n) | Op::ReplaceNeighbour(n) => {
+                Self::Neighbour(&n.dev, n.address, n.proxy)
+            }
+            Op::AddNextHop(object) | Op::ReplaceNextHop(object) => Self::NextHop(object.id),
+            Op::DeleteNextHop(id) => Self::NextHop(*id),
+            Op::AddRoute(r) | Op::DeleteRoute(r) | Op::ReplaceRoute(r) => {
+                Self::Route(inverse::route_key(r))
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -138,7 +172,10 @@ impl fmt::Display for TransactError {
 /// Applies steps in order; where one fails, takes those before it back in reverse order.
 ///
 /// Steps that only add routes, addresses, rules or neighbours share datagrams as long as they stand together and in one
-/// namespace: they do not depend on each other. A step that overwrites something reads it first.
+/// namespace: they do not depend on each other. A step that overwrites or removes something reads it first, with what the
+/// kernel removes along with it: links on top, addresses, neighbours, next hops, routes, keys. Not taken back are the
+/// deletion of a namespace, the number that one has in another, and what a deleted link had in other namespaces or as
+/// kernel settings.
 ///
 /// # Errors
 ///

@@ -93,6 +93,14 @@ fn whole_links<'a>(
             let master = info.link.master.clone().unwrap_or_default();
             ops.push(Op::SetLink(LinkChange::new(name).master(master)));
         }
+        // A tunnel outlives its underlay, and does not know the new one.
+        let under = info.link.parent.as_deref();
+        let tunnel = matches!(info.link.kind, LinkKind::Ip6Tnl(_));
+        if tunnel && !own && under.is_some_and(|under| names.contains(&under)) {
+            let mut change = LinkChange::new(name).kind(info.link.kind.clone());
+            change.parent.clone_from(&info.link.parent);
+            ops.push(Op::SetLink(change));
+        }
         if let (true, Some(port)) = (own || bridge_again, info.bridge_port) {
             ops.push(Op::SetLink(LinkChange::new(name).bridge_port(port)));
         }

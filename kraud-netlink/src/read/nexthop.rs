@@ -37,6 +37,8 @@ impl NextHopObject {
                 }
                 // Always sent, and 0 is what it is unless it is said.
                 NHA_GROUP_TYPE if attr.u16()? == 0 => {}
+                // About the answer, not the object.
+                NHA_OP_FLAGS => {}
                 NHA_BLACKHOLE => blackhole = true,
                 NHA_OIF => index = Some(attr.u32()?),
                 NHA_GATEWAY => via = Some(attr.ip()?),

@@ -139,7 +139,7 @@ pub struct TunnelEncap {
     pub destination_port: u16,
     /// Compute the UDP checksum over IPv4 (`encap-csum`).
     pub csum: bool,
-    /// Compute the UDP checksum over IPv6 (`encap-csum6`); on by default, as in `ip`.
+    /// Compute the UDP checksum over IPv6 (`encap-udp6-csum`); on by default, as in `ip`.
     pub csum6: bool,
     /// Remote checksum offload (`encap-remcsum`).
     pub remcsum: bool,
