@@ -1,5 +1,6 @@
 //! The networks of docker's ipvlan documents with packets in them: who is answered, who is not, and what `ip route` says.
 //!
+//! Kernels before 6.15 look for the name of a link in both namespaces, so the host's link is not called `eth0` as the pods'.
 //! Whoever is not answered is answered once the one thing that was missing is there: silence alone shows nothing.
 
 use std::process::Command;
@@ -12,7 +13,7 @@ use kraud_netlink::{
 mod common;
 use common::{ip, namespace, net};
 
-/// A `host` whose `eth0` is cabled to `eth0` of a `router`, which is the world outside.
+/// A `host` whose `uplink` is cabled to `eth0` of a `router`, which is the world outside.
 struct Lab(Namespaces);
 
 impl Lab {
@@ -21,7 +22,7 @@ impl Lab {
         for name in ["host", "router"] {
             lab.add_namespace(name);
         }
-        let cable = Link::veth("eth0", Veth::peer("eth0").netns("router").up()).up();
+        let cable = Link::veth("uplink", Veth::peer("eth0").netns("router").up()).up();
         lab.apply("host", Op::AddLink(cable));
         Some(lab)
     }
@@ -45,8 +46,8 @@ impl Lab {
         self.apply(netns, Op::AddAddress(address));
     }
 
-    fn vlan(&mut self, netns: &str, id: u16) {
-        let link = Link::vlan(format!("eth0.{id}"), "eth0", id).up();
+    fn vlan(&mut self, netns: &str, dev: &str, id: u16) {
+        let link = Link::vlan(format!("{dev}.{id}"), dev, id).up();
         self.apply(netns, Op::AddLink(link));
     }
 
@@ -112,12 +113,12 @@ impl Lab {
 #[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c05_a_container_reaches_its_neighbours_but_never_its_host() {
     let Some(mut lab) = Lab::new() else { return };
-    lab.address("host", "eth0", "192.168.1.2/24");
+    lab.address("host", "uplink", "192.168.1.2/24");
     lab.address("router", "eth0", "192.168.1.1/24");
     for (name, address) in [("a", "192.168.1.10/24"), ("b", "192.168.1.11/24")] {
         lab.pod(
             name,
-            "eth0",
+            "uplink",
             IpvlanMode::L2,
             &[address],
             Some("192.168.1.1"),
@@ -135,11 +136,11 @@ fn c05_a_container_reaches_its_neighbours_but_never_its_host() {
 fn c11_c12_vlans_are_apart_until_a_router_joins_them() {
     let Some(mut lab) = Lab::new() else { return };
     for id in [20, 30] {
-        lab.vlan("host", id);
-        lab.vlan("router", id);
+        lab.vlan("host", "uplink", id);
+        lab.vlan("router", "eth0", id);
     }
     for (name, vlan, last) in [("a20", 20, 2), ("b20", 20, 3), ("a30", 30, 2)] {
-        let (parent, gateway) = (format!("eth0.{vlan}"), format!("192.168.{vlan}.1"));
+        let (parent, gateway) = (format!("uplink.{vlan}"), format!("192.168.{vlan}.1"));
         let address = format!("192.168.{vlan}.{last}/24");
         lab.pod(name, &parent, IpvlanMode::L2, &[&address], Some(&gateway));
     }
@@ -166,7 +167,7 @@ fn c13_subnets_of_one_parent_need_a_router_in_layer_2() {
     for (name, subnet, last) in [("a114", 114, 10), ("b114", 114, 11), ("a116", 116, 10)] {
         let address = format!("192.168.{subnet}.{last}/24");
         let gateway = format!("192.168.{subnet}.254");
-        lab.pod(name, "eth0", IpvlanMode::L2, &[&address], Some(&gateway));
+        lab.pod(name, "uplink", IpvlanMode::L2, &[&address], Some(&gateway));
     }
     assert!(lab.answered("a114", "192.168.114.11"), "in one subnet");
     assert!(!lab.answered("a114", "192.168.116.10"), "without a router");
@@ -186,7 +187,7 @@ fn c17_c18_c25_layer_3_routes_between_the_subnets_of_one_parent() {
         ("b", ["10.1.214.9/24", "2001:db8:abc6::9/64"]),
     ];
     for (name, addresses) in &pods {
-        lab.pod(name, "eth0", IpvlanMode::L3, addresses, None);
+        lab.pod(name, "uplink", IpvlanMode::L3, addresses, None);
     }
     assert_eq!(
         lab.routes("a", "-4"),
@@ -216,9 +217,9 @@ fn c17_c18_c25_layer_3_routes_between_the_subnets_of_one_parent() {
 #[ignore = "needs a full kernel: cargo xtask kernel-lane runs it"]
 fn c20_c21_layer_3_is_reached_over_a_route_to_the_host_and_from_the_host_never() {
     let Some(mut lab) = Lab::new() else { return };
-    lab.address("host", "eth0", "192.168.1.2/24");
+    lab.address("host", "uplink", "192.168.1.2/24");
     lab.address("router", "eth0", "192.168.1.1/24");
-    lab.pod("a", "eth0", IpvlanMode::L3, &["10.1.214.9/24"], None);
+    lab.pod("a", "uplink", IpvlanMode::L3, &["10.1.214.9/24"], None);
     assert!(lab.answered("router", "192.168.1.2"), "the host is alive");
     assert!(
         !lab.answered("router", "10.1.214.9"),
@@ -229,7 +230,7 @@ fn c20_c21_layer_3_is_reached_over_a_route_to_the_host_and_from_the_host_never()
     assert!(lab.answered("router", "10.1.214.9"), "now it knows");
     assert!(lab.answered("a", "192.168.1.1"), "and the container it");
 
-    lab.apply("host", Op::AddRoute(subnet().dev("eth0")));
+    lab.apply("host", Op::AddRoute(subnet().dev("uplink")));
     assert!(!lab.answered("host", "10.1.214.9"), "not from the host");
     assert!(!lab.answered("a", "192.168.1.2"), "nor to it");
     assert!(

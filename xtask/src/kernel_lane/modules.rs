@@ -11,6 +11,7 @@ pub(crate) const WANTED: &[&str] = &[
     "8021q",
     "bridge",
     "dummy",
+    "fou6",
     "ip6_tunnel",
     "ipvlan",
     "macvlan",
