@@ -68,6 +68,10 @@ pub(super) fn route_serves(found: &Route, wanted: &Route) -> bool {
 
 pub(super) fn address_serves(found: &Address, wanted: &Address) -> bool {
     let mut wanted = wanted.clone();
+    // The kernel alone decides how far an IPv6 address reaches.
+    if matches!(wanted.net, ipnet::IpNet::V6(_)) {
+        wanted.scope = found.scope;
+    }
     // Whose it is makes it no worse; kernels before 5.18 do not even keep it.
     wanted.protocol = found.protocol;
     wanted.metric = wanted.metric.or(found.metric);
