@@ -107,16 +107,14 @@ fn a10_one_external_ip6tnl_carries_all_overlays_of_a_pod() {
         .filter(|command| command.contains("encap ip6"))
         .collect();
     assert!(!encaps.is_empty());
-    let metrics: std::collections::BTreeSet<&str> = encaps
+    // IPv4 and IPv6 have tables of their own.
+    let metrics: std::collections::BTreeSet<(bool, &str)> = encaps
         .iter()
         .map(|route| {
-            route
-                .split(" metric ")
-                .nth(1)
-                .unwrap()
-                .split(' ')
-                .next()
-                .unwrap()
+            let metric = route.split(" metric ").nth(1).unwrap();
+            let destination = route.split("route add ").nth(1).unwrap();
+            let destination = destination.split(' ').next().unwrap();
+            (destination.contains(':'), metric.split(' ').next().unwrap())
         })
         .collect();
     assert_eq!(

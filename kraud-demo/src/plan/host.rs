@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use kraud_netlink::{AddrGenMode, Link, MacAddr, Route, Sysctl, Veth};
 
 use super::step::{Action, Mesh, MeshPeer, Step};
-use super::{Mtu, PROTOCOL, WIREGUARD, endpoint_towards, vpc_namespace};
+use super::{Mtu, PROTOCOL, WIREGUARD, endpoint_towards, guard, vpc_namespace};
 use crate::error::Error;
 use crate::model::{Deployment, Host};
 
@@ -69,6 +69,9 @@ pub(super) fn plan(
     steps.push(Step::add_route(&vpc, route(host.prefix, INNER)));
     for peer in others() {
         steps.push(Step::add_route(&vpc, route(peer.prefix, WIREGUARD)));
+    }
+    if others().next().is_some() {
+        steps.push(Step::set_nft(&vpc, guard::vpc(deployment, host)));
     }
     Ok(())
 }

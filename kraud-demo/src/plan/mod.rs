@@ -3,6 +3,7 @@
 mod bridge;
 mod exits;
 mod firewall;
+mod guard;
 mod host;
 mod ipvlan;
 mod mtu;
@@ -21,6 +22,7 @@ use crate::model::Deployment;
 use crate::site::Site;
 
 pub use exits::{PlannedNetwork, PlannedSubnet, UpstreamRoute, upstream_routes};
+pub use guard::GUARD_TABLE;
 pub use host::mesh;
 pub use mtu::{ETHERNET, Mtu};
 pub use show::{PlanData, StepData};

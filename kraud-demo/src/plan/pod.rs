@@ -1,16 +1,16 @@
 //! A pod's namespace: its address in the VPC, and one device for all of its overlays.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
 use kraud_netlink::{AddrGenMode, Encap, Ip6Tnl, IpvlanMode, Link, LinkChange, Route};
 
 use super::host::PARENT;
 use super::step::{Action, Step};
-use super::{Mtu, OVERLAY_DEVICE, POD_DEVICE, PROTOCOL, vpc_namespace};
+use super::{Mtu, OVERLAY_DEVICE, POD_DEVICE, PROTOCOL, guard, vpc_namespace};
 use crate::model::{Deployment, Family, Membership, Pod};
 
-/// Routes that share device and metric hash into one chain in the kernel, so each gets a metric of its own.
+/// Above the metrics of others.
 const FIRST_METRIC: u32 = 1024;
 
 pub(super) fn plan(
@@ -85,7 +85,6 @@ fn overlays(
             own.into(),
         ));
     }
-    let mut metric = FIRST_METRIC;
     for (peer, own, theirs) in deployment.neighbours(pod) {
         let Some(peer_address) = peer.address else {
             continue;
@@ -99,15 +98,30 @@ fn overlays(
             let mut route = Route::new(destination)
                 .dev(OVERLAY_DEVICE)
                 .src(source)
-                .metric(metric)
+                .metric(metric(destination))
                 .protocol(PROTOCOL);
             if in_kernel {
                 route = route.encap(Encap::ip6(peer_address).src(address).hop_limit(64));
             }
             steps.push(Step::add_route(&pod.name, route));
-            metric += 1;
         }
     }
+    if in_kernel {
+        steps.push(Step::set_nft(
+            &pod.name,
+            guard::pod(deployment, pod, address),
+        ));
+    }
+}
+
+/// Routes that share device and metric hash into one chain in the kernel, so each gets a metric of its own. It follows
+/// from the address alone: a peer that comes or goes changes nobody else's route.
+fn metric(destination: IpNet) -> u32 {
+    let low = match destination.addr() {
+        IpAddr::V4(address) => address.to_bits(),
+        IpAddr::V6(address) => address.to_bits() as u32,
+    };
+    FIRST_METRIC + (low & 0x00ff_ffff)
 }
 
 fn tun(namespace: &str, device: &str, mtu: u32, steps: &mut Vec<Step>) {
