@@ -3,7 +3,7 @@
 mod common;
 mod machine;
 
-use common::{TextFile, kraud};
+use common::TextFile;
 use machine::{Host, answers, everything, is_again, sh};
 
 const SHOP: &str = "
@@ -34,7 +34,7 @@ networks:
 
 #[test]
 #[ignore = "needs ipvlan and ip6tnl: cargo xtask kernel-lane runs it"]
-fn applied_again_there_is_nothing_to_do_and_destroyed_nothing_is_left() {
+fn d02_d04_d05_d10_applied_again_there_is_nothing_to_do_and_destroyed_nothing_is_left() {
     let before = everything();
     let host = Host::here();
     let (shop, grown) = (
@@ -151,22 +151,9 @@ fn a_pod_may_live_in_a_namespace_that_is_there() {
     );
     assert!(!host.changes("destroy", &["-p", "shop"]).is_empty());
     is_again(&before);
-    assert_eq!(sh(theirs), inside);
-    sh("ip netns del web");
-}
-
-#[test]
-#[ignore = "needs a network namespace of its own: the kernel lane runs it"]
-fn two_runs_at_once_do_not_mix() {
-    let host = Host::here();
-    let _lock = kraud_demo::state::Lock::take(host.state.path()).unwrap();
-    let run = host.run("destroy", &["-p", "shop"]);
-    assert_eq!(run.code, 3);
-    let own = format!("(process {})", std::process::id());
-    assert!(
-        run.stderr.contains("another run") && run.stderr.contains(&own),
-        "{}",
-        run.stderr
+    assert_eq!(
+        (sh(theirs), sh("ip netns exec web nft list ruleset")),
+        (inside, String::new())
     );
-    assert_eq!(kraud(["--version"]).code, 0);
+    sh("ip netns del web");
 }

@@ -18,7 +18,10 @@ mod wanted;
 
 use std::path::Path;
 
-use kraud_netlink::{Difference, Error as NetlinkError, Owner, Step, Want, Wanted, transact};
+use kraud_netlink::{
+    Difference, Error as NetlinkError, Namespaces, NftFamily, NftTable, Owner, Step, TransactError,
+    Undo, Want, Wanted, transact,
+};
 
 use holdings::Holdings;
 pub use hosts::ETC_NETNS;
@@ -30,7 +33,7 @@ pub use share::{Paper, Share};
 pub use wanted::Notes;
 
 use crate::error::Error;
-use crate::plan::PROTOCOL;
+use crate::plan::{GUARD_TABLE, PROTOCOL};
 use crate::state::records::Made;
 use crate::talk::Talk;
 
@@ -41,6 +44,24 @@ use crate::talk::Talk;
 /// What the kernel refused, with everything that was done before taken back; a name or link that is held by somebody
 /// else; a state that cannot be used.
 pub fn apply(machine: &mut Machine, share: &Share, talk: &Talk) -> Result<Outcome, Error> {
+    let mut make = |system: &mut Namespaces, steps: &[Step]| transact(system, steps);
+    apply_through(machine, share, talk, &mut make)
+}
+
+/// What makes steps real: all of them, or none.
+pub type Transact<'a> = dyn FnMut(&mut Namespaces, &[Step]) -> Result<Undo, TransactError> + 'a;
+
+/// As [`apply`], with the steps made by `make`: a test can put itself between, and fail wherever it likes.
+///
+/// # Errors
+///
+/// As [`apply`].
+pub fn apply_through(
+    machine: &mut Machine,
+    share: &Share,
+    talk: &Talk,
+    make: &mut Transact<'_>,
+) -> Result<Outcome, Error> {
     let before = machine.holdings(share)?;
     machine.meet(share, &before)?;
     machine.refuse_foreign(share, &before)?;
@@ -60,7 +81,7 @@ pub fn apply(machine: &mut Machine, share: &Share, talk: &Talk) -> Result<Outcom
         before.project.clone().union(after.project.clone()),
     );
     let noted = machine.remember(share, &before, &intended)?;
-    if let Err(error) = transact(&mut machine.system, &difference.make) {
+    if let Err(error) = make(&mut machine.system, &difference.make) {
         if error.left.is_empty() {
             machine.remember(share, &noted, &before)?;
             machine.file(&papers)?;
@@ -199,6 +220,8 @@ fn remove(wanted: &mut Wanted, holdings: &Holdings, before: &Made, after: &Made,
         .filter(|pod| !after.given.contains_key(*pod))
     {
         wanted.owned_in(Some(pod), owner());
+        let guard = NftTable::new(NftFamily::Ip6, GUARD_TABLE);
+        wanted.without(Some(pod), Want::Nft(guard));
     }
     for want in &before.here {
         let stays = after.here.iter().any(|other| same_object(other, want));

@@ -40,11 +40,16 @@ impl Host {
         }
     }
 
-    /// Runs a command of the program on it.
+    /// Runs a command of the program on it, such as `apply` or `ns ls`.
     pub(crate) fn run(&self, command: &str, arguments: &[&str]) -> Run {
         let state = self.state.path();
-        let output = Command::new(binary())
-            .arg(command)
+        let mut program = Command::new(binary());
+        if command != "exec" {
+            // What it does it does itself: it finds no other program (defect d10).
+            program.env("PATH", "");
+        }
+        let output = program
+            .args(command.split(' '))
             .args(&self.arguments)
             .arg("--state")
             .arg(state)
