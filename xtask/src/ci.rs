@@ -10,7 +10,7 @@ use crate::chore::{nothing_left, take_values};
 use crate::results::Recorder;
 use crate::shell::{self, Result};
 use crate::verdict::{Tally, Verdict};
-use crate::workspace::{LIBRARIES, cargo};
+use crate::workspace::{CASES, LIBRARIES, cargo};
 use crate::{docker_compose, fuzz, kernel_lane, lab, no_std, packages};
 
 struct Step {
@@ -215,7 +215,8 @@ fn test() -> Result<Verdict> {
         "kraud-benches",
         "--all-features",
     ];
-    Recorder::new("host")?.run(&mut cargo(&arguments))?;
+    let (seed, value) = CASES;
+    Recorder::new("host")?.run(cargo(&arguments).env(seed, value))?;
     Ok(Verdict::Passed)
 }
 

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use crate::shell::{self, Result};
 use crate::verdict::Verdict;
+use crate::workspace::CASES;
 
 use super::{Check, DEMO, TESTS, Transcript, process};
 
@@ -47,6 +48,7 @@ fn run(program: &Path, test: &str, transcript: &mut Transcript) -> Result<Verdic
     ]);
     command
         .env("KRAUD_REAL_KERNEL", "1")
+        .env(CASES.0, CASES.1)
         .env("KRAUD_DEMO", DEMO)
         .current_dir("/tmp");
     let output = process::run(&mut command)?;
