@@ -113,7 +113,12 @@ pub(crate) fn rival(program: &std::path::Path) -> Path {
             Op::SetLink(LinkChange::new(device).mtu(1420).up()),
         ] {
             let step = Step::in_netns(NAMES[end], op);
-            namespaces.apply(&step).expect("the device is there");
+            // A program may listen for its configuration before it has made its device.
+            let started = Instant::now();
+            while let Err(error) = namespaces.apply(&step) {
+                assert!(started.elapsed() < PATIENCE, "{device}: {error}");
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
     Path {
