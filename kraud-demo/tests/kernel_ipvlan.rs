@@ -148,6 +148,31 @@ fn c8_c11_c12_vlans_come_and_go_and_are_apart_without_a_router() {
 
 #[test]
 #[ignore = "needs ipvlan and vlan: cargo xtask kernel-lane runs it"]
+fn c8_a_vlan_that_two_projects_share_goes_with_the_last_of_them() {
+    let mut trunk = segment("kis", &["host"]);
+    gateways(&mut trunk, 20, &["192.168.20.1/24", "192.168.21.1/24"]);
+    let member = |name: &str, third: u8| {
+        project(
+            name,
+            "parent: eth0.20",
+            &[&format!("192.168.{third}.0/24")],
+            &[("a", &format!("ipv4_address: 192.168.{third}.5"))],
+        )
+    };
+    trunk.up("host", &member("kisone", 20));
+    trunk.up("host", &member("kistwo", 21));
+    trunk.reaches("kistwo-a-1", "192.168.21.1");
+    trunk.down("host", "kisone");
+    assert_eq!(trunk.made("host"), ["eth0", "eth0.20"]);
+    trunk.reaches("kistwo-a-1", "192.168.21.1");
+    trunk.up("host", &member("kistwo", 21));
+    trunk.reaches("kistwo-a-1", "192.168.21.1");
+    trunk.down("host", "kistwo");
+    assert_eq!(trunk.made("host"), ["eth0"]);
+}
+
+#[test]
+#[ignore = "needs ipvlan and vlan: cargo xtask kernel-lane runs it"]
 fn c9_parents_that_were_there_are_used_and_stay_whatever_their_name() {
     let mut trunk = segment("kic", &["host"]);
     gateways(&mut trunk, 40, &["192.168.40.1/24"]);

@@ -5,14 +5,14 @@
 //! POD   ethN: a slave of it. L2: the default route via the gateway on the link; L3, L3S: the device is the way
 //! ```
 
-use kraud_netlink::{AddrGenMode, Ipvlan, Link, Parent, Route, ipvlan_parent};
+use kraud_netlink::{AddrGenMode, Ipvlan, Link, LinkInfo, LinkKind, Parent, Route, ipvlan_parent};
 use kraud_tunnel::mtu::{Layer, Stack};
 use uuid::Uuid;
 
 use super::step::Step;
 use super::{ETHERNET, PROTOCOL};
 use crate::error::Error;
-use crate::model::{Attachment, Network, Pod};
+use crate::model::{Attachment, NOTE, Network, Pod};
 use crate::site::{Site, Slave};
 
 /// The parent of an ipvlan network on one host, and what its slaves are like.
@@ -38,7 +38,10 @@ impl Port {
     ) -> Result<Self, Error> {
         let named = parent.filter(|_| network.leaves());
         let context = || Error::netlink(format!("{host}: network `{}`", network.name));
-        let parent = ipvlan_parent(named, &network.aid(), owner, &site.links).map_err(context())?;
+        // A VLAN that another project made is made by this one as well: it goes with the last of them.
+        let stays = |info: &&LinkInfo| named != Some(&*info.link.name) || !was_made(info);
+        let links: Vec<LinkInfo> = site.links.iter().filter(stays).cloned().collect();
+        let parent = ipvlan_parent(named, &network.aid(), owner, &links).map_err(context())?;
         let below = match &parent {
             Parent::Existing(name) => Some(name),
             Parent::Made(link) => link.parent.as_ref(),
@@ -133,6 +136,12 @@ impl Port {
         };
         steps.push(Step::add_link(host, link));
     }
+}
+
+/// Whether some project made the link as a parent on the fly.
+fn was_made(info: &LinkInfo) -> bool {
+    let note = info.link.alias.as_deref().unwrap_or_default();
+    matches!(info.link.kind, LinkKind::Vlan(_)) && note.starts_with(NOTE)
 }
 
 /// The interface index to ask for. A host has an `eth0` too, and the kernel refuses that name for a link which is made
