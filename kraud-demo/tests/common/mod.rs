@@ -46,7 +46,7 @@ pub(crate) fn finished(output: Output) -> Run {
 impl Run {
     /// The run's data, after it ended well.
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.code, 0, "{}", self.stderr);
+        assert_eq!(self.code, 0, "{}\n{}", self.stderr, self.stdout);
         serde_json::from_str(&self.stdout).expect("stdout is JSON")
     }
 }
