@@ -18,6 +18,8 @@ const SMALL: usize = 84;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a pair may need for its first exchange: WireGuard repeats a lost handshake after five seconds.
 const WARM_UP: Duration = Duration::from_secs(12);
+/// How long a packet of the MTU is tried.
+const LARGE: Duration = Duration::from_secs(3);
 
 /// What the VPC carries: between every pair of pods, over the VPC and over each overlay that they share, a small packet
 /// and one of exactly the predicted MTU are answered, and one byte more is refused.
@@ -188,13 +190,18 @@ pub fn run(
     Ok(rows)
 }
 
-/// A small packet is repeated until the session between the two hosts stands; the others get one chance.
+/// A small packet is repeated until the session between the two hosts stands, a large one that should be answered as
+/// often as a busy machine may drop it: what does not fit is never answered.
 fn ping(pinger: &mut Pinger, row: &PingRow, interrupt: &Interrupt) -> Outcome {
     let started = Instant::now();
     loop {
         let outcome = pinger.ping(row.address, row.bytes, PATIENCE);
-        let again =
-            outcome == Outcome::Silence && row.bytes == SMALL && started.elapsed() < WARM_UP;
+        let limit = match row.expect {
+            _ if row.bytes == SMALL => WARM_UP,
+            Expect::Reply => LARGE,
+            _ => Duration::ZERO,
+        };
+        let again = outcome == Outcome::Silence && started.elapsed() < limit;
         if !again || interrupt.is_set() {
             return outcome;
         }
