@@ -21,7 +21,7 @@ const MACHINE: &str = "-accel tcg,thread=multi -cpu max,-cx16 -m 2048 -smp 2 \
     -nodefaults -display none -nic none -no-reboot";
 
 /// Long enough for all checks under emulation on a busy machine.
-const TIME_LIMIT: Duration = Duration::from_secs(1200);
+const TIME_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Longer than any check may go on without a word: the judge ends those that hang before this.
 const SILENCE_LIMIT: Duration = Duration::from_secs(300);
