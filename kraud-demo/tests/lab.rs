@@ -7,6 +7,8 @@ mod common;
 mod scenario;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{TextFile, binary, kraud};
@@ -78,19 +80,30 @@ fn a13_a14_a15_the_lab_prints_the_lists() {
 #[ignore = "needs root or a user namespace, and /dev/net/tun"]
 fn an_interrupted_run_leaves_nothing_behind() {
     let before = network_state();
-    for (signal, after) in [("INT", 10), ("TERM", 100), ("INT", 250), ("KILL", 200)] {
+    // By what it says it is about to do: how fast it is decides nothing.
+    for (signal, moment) in [
+        ("INT", "plane:"),
+        ("TERM", "bringing up"),
+        ("INT", "sending"),
+        ("KILL", "bringing up"),
+        ("KILL", "sending"),
+    ] {
         let mut lab = std::process::Command::new(binary())
             .args(["lab", "--hosts", "64"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(after));
+        let mut said = BufReader::new(lab.stderr.take().unwrap()).lines();
+        let begun = said.by_ref().any(|line| line.unwrap().starts_with(moment));
+        assert!(begun, "it never said `{moment}`");
         let kill = std::process::Command::new("kill")
             .args([format!("-{signal}"), lab.id().to_string()])
             .status();
         assert!(kill.unwrap().success());
         let asked = Instant::now();
         let status = lab.wait().unwrap();
-        assert!(!status.success());
+        assert!(!status.success(), "{signal} at `{moment}`");
         assert!(
             asked.elapsed() < Duration::from_secs(10),
             "it ends soon after the signal"
@@ -206,8 +219,8 @@ fn a05_a06_the_c_library_resolves_names_in_a_pod() {
     use std::io::{BufRead, BufReader};
     let mut lab = std::process::Command::new(binary())
         .args(["lab", "--dns", "--keep", "-o", "json"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut paths = std::collections::BTreeMap::new();
