@@ -38,12 +38,14 @@ enum Ends {
 }
 
 /// A program that ends with the path.
-struct Program(Child);
+struct Program(Child, PathBuf);
 
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+        // It was killed, and had no time to.
+        let _ = std::fs::remove_file(&self.1);
     }
 }
 
@@ -99,14 +101,18 @@ pub(crate) fn rival(program: &std::path::Path) -> Path {
     let mut namespaces = joined();
     let keys = Lab::keys();
     let mut programs = Vec::new();
-    for (end, device) in [(0, "bench0"), (1, "bench1")] {
+    for end in 0..NAMES.len() {
+        // Rivals run side by side, and each is configured by a socket of its device's name.
+        let device = &*format!("{name}{end}");
+        let socket = socket(device);
+        let _ = std::fs::remove_file(&socket);
         let mut command = Command::new(program);
         command
             .args(["--foreground", "--disable-drop-privileges", device])
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let started = within(&namespaces, NAMES[end], || command.spawn());
-        programs.push(Program(started.expect("the program starts")));
+        programs.push(Program(started.expect("the program starts"), socket));
         configure(device, &keys, end);
         for op in [
             Op::AddAddress(Address::new(device, INSIDE[end].parse().expect("a prefix"))),
@@ -194,14 +200,19 @@ fn joined() -> Namespaces {
     namespaces
 }
 
+/// Where WireGuard's cross-platform interface has the socket of a device.
+fn socket(device: &str) -> PathBuf {
+    format!("/var/run/wireguard/{device}.sock").into()
+}
+
 /// Tells a program its key and its peer, by WireGuard's cross-platform interface (a Unix socket).
 fn configure(device: &str, keys: &Keys, end: usize) {
-    let path = format!("/var/run/wireguard/{device}.sock");
+    let path = socket(device);
     let started = Instant::now();
     let mut socket = loop {
         match UnixStream::connect(&path) {
             Ok(socket) => break socket,
-            Err(error) if started.elapsed() > PATIENCE => panic!("{path}: {error}"),
+            Err(error) if started.elapsed() > PATIENCE => panic!("{}: {error}", path.display()),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     };
@@ -215,7 +226,7 @@ fn configure(device: &str, keys: &Keys, end: usize) {
     socket.write_all(request.as_bytes()).expect("it listens");
     let mut answer = [0; 64];
     let length = socket.read(&mut answer).expect("it answers");
-    assert!(answer[..length].starts_with(b"errno=0"), "{path} refuses");
+    assert!(answer[..length].starts_with(b"errno=0"), "{device} refuses");
 }
 
 fn hex(bytes: &[u8]) -> String {
