@@ -68,22 +68,44 @@ impl Undo {
     #[must_use]
     pub fn apply(self, executor: &mut dyn Executor) -> Vec<(Step, Error)> {
         let mut steps = self.steps;
+        let mut failures = steps.len();
         loop {
-            let before = steps.len();
-            let mut left = Vec::new();
+            let mut left: Vec<(Step, Option<Error>)> = Vec::new();
             for step in steps {
                 match executor.apply(&step) {
-                    Err(error) if !is_gone(&step, &error) => left.push((step, error)),
-                    // What failed before would undo this if it were tried again.
-                    _ => left.retain(|(earlier, _)| !same_object(earlier, &step)),
+                    Err(error) if !is_gone(&step, &error) => left.push((step, Some(error))),
+                    _ => {
+                        // What failed before would undo this if it were tried again.
+                        left.retain(|(earlier, _)| !same_object(earlier, &step));
+                        if left
+                            .iter()
+                            .any(|(earlier, _)| same_settings(earlier, &step))
+                        {
+                            left.push((step, None));
+                        }
+                    }
                 }
             }
-            if left.is_empty() || left.len() == before {
-                return left;
+            let failed = left.iter().filter(|(_, error)| error.is_some()).count();
+            if failed == 0 || failed == failures {
+                let failed = |(step, error): (Step, Option<Error>)| Some((step, error?));
+                return left.into_iter().filter_map(failed).collect();
             }
+            failures = failed;
             steps = left.into_iter().map(|(step, _)| step).collect();
         }
     }
+}
+
+/// Do both steps write settings of the same thing, so that the later one is to be done again after the earlier one?
+fn same_settings(a: &Step, b: &Step) -> bool {
+    a.netns == b.netns
+        && match (&a.op, &b.op) {
+            (Op::SetLink(a), Op::SetLink(b)) => a.name == b.name,
+            (Op::SetNft(a), Op::SetNft(b)) => (a.family, &a.name) == (b.family, &b.name),
+            (Op::WriteSysctl(a), Op::WriteSysctl(b)) => a.key == b.key,
+            _ => false,
+        }
 }
 
 /// Do both steps settle the same address, neighbour, next hop or route, so that the later one has the last word?
