@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::results::Recorder;
 use crate::shell::{self, Result};
 use crate::verdict::Verdict;
-use crate::workspace::cargo;
+use crate::workspace::{CASES, cargo};
 
 /// The exit code by which kraud-demo says that a privilege or a kernel capability is missing.
 const NOT_CAPABLE: i32 = 4;
@@ -66,7 +66,7 @@ fn own_kernel_tests() -> Result<()> {
         arguments.extend(["--", "--ignored", "--skip", "on_a_full_kernel"]);
         // Started by another test, in a namespace that it makes.
         arguments.extend(["--skip", "in_a_namespace_of_its_own"]);
-        recorder.run(&mut cargo(&arguments))?;
+        recorder.run(cargo(&arguments).env(CASES.0, CASES.1))?;
     }
     Ok(())
 }
