@@ -33,12 +33,13 @@ fn said(netns: &Netns, line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Takes out what cannot be the same twice: numbers of links, timers, and hardware addresses that nobody asked for, those
-/// in the names of bridges too.
+/// Takes out what cannot be the same twice: numbers of links, timers, the carrier's state, which the kernel notes a while
+/// after the change, and hardware addresses that nobody asked for, those in the names of bridges too.
 fn mask(value: &mut Value) {
-    const NEVER_THE_SAME: [&str; 8] = [
+    const NEVER_THE_SAME: [&str; 9] = [
         "ifindex",
         "link_index",
+        "operstate",
         "bridge_id",
         "root_id",
         "gc_timer",
@@ -47,7 +48,10 @@ fn mask(value: &mut Value) {
         "topology_change_timer",
     ];
     match value {
-        Value::Array(values) => values.iter_mut().for_each(mask),
+        Value::Array(values) => {
+            values.retain(|value| value != "NO-CARRIER");
+            values.iter_mut().for_each(mask);
+        }
         Value::Object(fields) => {
             fields.retain(|key, value| {
                 let given = value
